@@ -1,0 +1,117 @@
+/* backward.c -- tl_backward and the gradients of parameters as a tape queues them.
+ *
+ *   tl_backward     g = dloss/dp for every unfrozen p used on the tape;  grad(p) = g, or grad(p) + g
+ *   tl_param_grad   grad(p), or the stored gradient of earlier commits
+ *   a step          reads grad(p), assigns, then clears it: nothing is stored
+ *   tl_commit       stores what no step consumed
+ *
+ * The sweep itself is in grad.c. */
+#include "core/grad.h"
+#include "core/node.h"
+#include "core/space.h"
+
+/* add_grad -- adds g to what is queued or stored for u. */
+static void add_grad(tl_tape *tape, tl_usage *u, tl_tensor g)
+{
+    tl_tensor sum = g;
+    if (u->grad != TL_NONE) {
+        sum = tl_add(tl__at(tape, u->grad), g);
+    } else if (u->param->grad && !u->clear) {
+        sum = tl_add(tl__stored_grad(tape, u->param), g);
+    }
+    if (sum.tape) {
+        u->grad = sum.slot;
+        u->queued = 1;
+    }
+}
+
+/* collect -- the usages that want a gradient: indices into tape->usages, and their tensors. */
+static int collect(tl_tape *tape, uint32_t *index, tl_tensor *in)
+{
+    int n = 0;
+    for (uint32_t i = 0; i < tape->nusages; i++) {
+        const tl_usage *u = &tape->usages[i];
+        if (u->slot == TL_NONE || u->bound || u->param->frozen)
+            continue;
+        index[n] = i;
+        in[n++] = tl__at(tape, u->slot);
+    }
+    return n;
+}
+
+int tl_backward(tl_tensor loss)
+{
+    tl_node *n = tl__node(loss, "tl_backward");
+    if (!n)
+        return loss.tape ? loss.tape->code : TL_EINVAL;
+    tl_tape *tape = loss.tape;
+    if (tape->frame != 0)
+        return tl_tape_fail(tape, TL_EFRAME, "tl_backward", "not allowed inside an open scan; tl_grad is");
+    char text[TL_SHAPE_TEXT];
+    if (tl_shape_count(n->shape) != 1)
+        return tl_tape_fail(tape, TL_ESHAPE, "tl_backward",
+                            "the loss has shape %s, want a single number (take a sum or mean, or use tl_grad)",
+                            tl_shape_text(n->shape, text, sizeof text));
+    n->want = 1; /* whoever asks for its gradient wants to see it: computed with the commit, not again after it */
+    uint32_t most = tape->nusages + 1;
+    tl_tensor *in = tl__calloc(most, 2 * sizeof *in + sizeof(uint32_t));
+    if (!in)
+        return tl_tape_fail(tape, TL_ENOMEM, "tl_backward", "no memory for %u gradients", most);
+    tl_tensor *grad = in + most;
+    uint32_t *index = (uint32_t *)(grad + most);
+    int count = collect(tape, index, in);
+    tl_no_grad_open(tape);
+    int code = count > 0 ? tl_grad(1, &loss, NULL, count, in, grad) : TL_OK;
+    for (int i = 0; code == TL_OK && i < count; i++) {
+        add_grad(tape, &tape->usages[index[i]], grad[i]);
+        code = tape->code;
+    }
+    tl_no_grad_close(tape);
+    tl__free(in);
+    return code;
+}
+
+tl_tensor tl_param_grad(tl_tape *tape, tl_param *p)
+{
+    tl_tensor none = {0};
+    if (!tape || !p || tape->code)
+        return none;
+    tl_usage *u = tl__usage(tape, p);
+    if (!u)
+        return none;
+    if (u->grad != TL_NONE)
+        return tl__at(tape, u->grad);
+    if (!p->grad || u->clear)
+        return none;
+    tl_tensor g = tl__stored_grad(tape, p);
+    if (g.tape)
+        u->grad = g.slot;
+    return g;
+}
+
+void tl_set_param_grad(tl_tape *tape, tl_param *p, tl_tensor g)
+{
+    if (!tape || !p || tape->code)
+        return;
+    tl_usage *u = tl__usage(tape, p);
+    if (!u)
+        return;
+    if (!g.tape) {
+        u->grad = TL_NONE;
+        u->queued = 0;
+        u->clear = 1;
+        return;
+    }
+    const tl_node *n = tl__node(g, "tl_set_param_grad");
+    if (!n)
+        return;
+    char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
+    if (g.tape != tape || n->dtype != p->store.dtype || !tl_shape_equal(n->shape, p->store.shape)) {
+        tl_tape_fail(tape, g.tape != tape ? TL_ETAPE : TL_ESHAPE, "tl_set_param_grad", "got %s %s, but %s is %s %s",
+                     tl_dtype_name(n->dtype), tl_shape_text(n->shape, got, sizeof got), p->name,
+                     tl_dtype_name(p->store.dtype), tl_shape_text(p->store.shape, want, sizeof want));
+        return;
+    }
+    u->grad = g.slot;
+    u->queued = 1;
+}

@@ -1,0 +1,113 @@
+/* grad.c -- tl_grad: the gradient of outputs with respect to inputs, recorded by the sweep (sweep.c).
+ *
+ * Only what lies between the inputs and the outputs is looked at. Inside an open scan the level is its body with all around it: carries and
+ * x_t are inputs of the step there, the steps before are not part of the gradient. */
+#include "core/grad.h"
+#include "core/sweep.h"
+
+#include <string.h>
+
+/* check -- the tensors tl_grad was given: alive, on one tape, visible here, floating. */
+static int check(tl_tape *tape, const char *role, int n, const tl_tensor *t)
+{
+    static const char what[] = "tl_grad";
+    char text[160];
+    for (int i = 0; i < n; i++) {
+        if (!t[i].tape)
+            return tl_tape_fail(tape, TL_EINVAL, what, "%s %d is the inert tensor", role, i);
+        if (t[i].tape != tape) {
+            tl_tape_fail(t[i].tape, TL_ETAPE, what, "%s %d lives on this tape, output 0 on another", role, i);
+            return tl_tape_fail(tape, TL_ETAPE, what, "%s %d lives on another tape than output 0", role, i);
+        }
+        const tl_node *node = tl__node(t[i], what);
+        if (!node)
+            return tape->code;
+        if (!tl__visible(tape, node->frame, tape->frame))
+            return tl_tape_fail(tape, TL_EFRAME, what, "%s %d, %s, belongs to the body of scan \"%s\"", role, i,
+                                tl__describe(tape, t[i].slot, text, sizeof text),
+                                tape->scopes[tape->frames[node->frame].scope]);
+        if (node->dtype == TL_I32)
+            return tl_tape_fail(tape, TL_EDTYPE, what, "%s %d, %s, is i32, want f32 or f64", role, i,
+                                tl__describe(tape, t[i].slot, text, sizeof text));
+    }
+    return TL_OK;
+}
+
+/* check_seeds -- cotangents have the outputs' shapes and dtypes. */
+static int check_seeds(tl_tape *tape, int n, const tl_tensor *out, const tl_tensor *seed)
+{
+    char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
+    for (int i = 0; i < n; i++)
+        if (tl_dtype_of(out[i]) != tl_dtype_of(seed[i]) || !tl_shape_equal(tl_shape_of(out[i]), tl_shape_of(seed[i])))
+            return tl_tape_fail(tape, TL_ESHAPE, "tl_grad", "seed %d is %s %s, output %d is %s %s", i,
+                                tl_dtype_name(tl_dtype_of(seed[i])), tl_shape_text(tl_shape_of(seed[i]), got, sizeof got),
+                                i, tl_dtype_name(tl_dtype_of(out[i])),
+                                tl_shape_text(tl_shape_of(out[i]), want, sizeof want));
+    return TL_OK;
+}
+
+/* fill -- the level's slots: everything visible here from the first input to the last output. */
+static int fill(tl_sweep *w, tl_tape *tape, int nout, const tl_tensor *out, int nin, const tl_tensor *in)
+{
+    uint32_t low = TL_NONE, high = 0;
+    for (int i = 0; i < nin; i++)
+        low = in[i].slot < low ? in[i].slot : low;
+    for (int i = 0; i < nout; i++)
+        high = out[i].slot > high ? out[i].slot : high;
+    for (int i = 0; i < nin; i++)
+        high = in[i].slot > high ? in[i].slot : high;
+    if (tl__sweep_open(w, tape, NULL, tape->frame, (size_t)high - low + 1))
+        return tape->code;
+    for (uint32_t slot = low; slot <= high; slot++)
+        if (tl__visible(tape, tape->nodes[slot].frame, tape->frame))
+            w->slot[w->n++] = slot;
+    for (int i = 0; i < nin; i++)
+        w->flags[tl__sweep_find(w, in[i].slot)] = TL_SWEEP_WANTED;
+    tl__sweep_spread(w);
+    return TL_OK;
+}
+
+/* sweep -- seeds, the backward pass, and the gradients of the inputs. */
+static void sweep(tl_sweep *w, int nout, const tl_tensor *out, const tl_tensor *seed, int nin, const tl_tensor *in,
+                  tl_tensor *grad)
+{
+    tl_tape *tape = w->tape;
+    for (int i = 0; i < nout; i++)
+        if (tl__sweep_flags(w, out[i].slot))
+            tl__sweep_add(w, out[i].slot, seed ? seed[i] : tl_ones(tape, tl_dtype_of(out[i]), tl_shape_of(out[i])),
+                          TL_NONE);
+    tl__sweep_run(w);
+    for (int i = 0; i < nin; i++) {
+        const tl_tensor input = in[i];
+        tl_tensor g = tl__sweep_sum(w, tl__sweep_find(w, input.slot));
+        grad[i] = g.tape ? g : tl_zeros(tape, tl_dtype_of(input), tl_shape_of(input));
+    }
+}
+
+int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, const tl_tensor *in, tl_tensor *grad)
+{
+    if (nin > 0 && !grad)
+        return TL_EINVAL;
+    tl_tape *tape = nout > 0 && out ? out[0].tape : NULL;
+    int code = tape ? tape->code : TL_EINVAL;
+    if (!code && nin > 0)
+        code = check(tape, "output", nout, out);
+    if (!code && nin > 0)
+        code = check(tape, "input", nin, in);
+    if (!code && seed)
+        code = check(tape, "seed", nout, seed);
+    if (!code && seed)
+        code = check_seeds(tape, nout, out, seed);
+    if (!code && nin > 0) {
+        tl_sweep w;
+        const uint32_t frame = tape->frame, scope = tape->scope;
+        if (fill(&w, tape, nout, out, nin, in) == TL_OK)
+            sweep(&w, nout, out, seed, nin, in, grad);
+        tl__sweep_close(&w);
+        tl__place_leave(tape, (tl_place){frame, scope});
+        code = tape->code;
+    }
+    for (int i = 0; code && i < nin; i++)
+        grad[i] = (tl_tensor){0};
+    return code;
+}

@@ -1,0 +1,59 @@
+/* scan.h -- the loop on the tape: a body recorded once, run T times.
+ *
+ *     tl_scan s = tl_scan_open(tape, T, NULL);
+ *     tl_tensor h = tl_scan_carry(s, h0);          [B,H]  value before the step
+ *     tl_tensor x = tl_scan_each(s, xs);           [B,I]  xs[t]
+ *     tl_tensor h1 = step(x, h);
+ *     tl_scan_next(s, h, h1);
+ *     tl_scan_close(s);
+ *     tl_tensor hs = tl_scan_stacked(s, h1);       [T,B,H]
+ *     tl_tensor hT = tl_scan_last(s, h);           [B,H]
+ *
+ * The meaning is that of the plain C loop that records the body T times, gradients and random draws included. While the scan
+ * is open every operation recorded belongs to the body; operands from outside are captures. Its adjoint is again a scan. */
+#ifndef TL_CORE_SCAN_H
+#define TL_CORE_SCAN_H
+
+#include "core/tape.h"
+
+TL_BEGIN_DECLS
+
+typedef struct tl_scan {
+    tl_tape *tape;
+    uint32_t frame;
+    uint32_t generation;
+} tl_scan;
+
+typedef struct tl_scan_opts {
+    int reverse;       /* from t = T-1 down to 0 */
+    tl_tensor lengths; /* [B] i32: row b takes part only while t < lengths[b]; inert: all rows, all steps */
+    const char *name;  /* scope of the body, default "scan" */
+} tl_scan_opts;
+
+TL_API tl_scan_opts tl_scan_defaults(void);
+
+/* tl_scan_open -- opens a body of T >= 0 steps in the innermost open frame. With lengths, x_t is replaced by zero and the old
+ * carry kept where t >= length (so padding may hold anything, NaN included), and stacked and summed results are zero there;
+ * carries, x_t and results then have B as leading axis. Lengths outside [0,T] are a run-time error. */
+TL_API tl_scan tl_scan_open(tl_tape *tape, int64_t T, const tl_scan_opts *opts);
+
+/* tl_scan_carry -- a value handed from step to step, init at first. */
+TL_API tl_tensor tl_scan_carry(tl_scan s, tl_tensor init);
+/* tl_scan_each -- xs[t], xs of shape [T,...]. */
+TL_API tl_tensor tl_scan_each(tl_scan s, tl_tensor xs);
+/* tl_scan_time -- t as [] i32. */
+TL_API tl_tensor tl_scan_time(tl_scan s);
+/* tl_scan_next -- what the carry is after this step; shape and dtype as the carry. Exactly once for each carry. */
+TL_API void tl_scan_next(tl_scan s, tl_tensor carry, tl_tensor next);
+TL_API void tl_scan_close(tl_scan s);
+
+/* After close, in the frame the scan was opened in (or in one inside it): */
+/* tl_scan_last -- the carry after all steps; the init when T is 0. */
+TL_API tl_tensor tl_scan_last(tl_scan s, tl_tensor carry);
+/* tl_scan_stacked -- any value of the body at every step, [T,...]. */
+TL_API tl_tensor tl_scan_stacked(tl_scan s, tl_tensor value);
+/* tl_scan_summed -- the sum over the steps of any value of the body. */
+TL_API tl_tensor tl_scan_summed(tl_scan s, tl_tensor value);
+
+TL_END_DECLS
+#endif

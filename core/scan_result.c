@@ -1,0 +1,181 @@
+/* scan_result.c -- what a closed scan gives: the last value of a carry, a value of every step, the sum of a value over the steps.
+ *
+ * A result is a node on the loop's node, recorded once however often it is asked for. Whatever asks for one more residual, the adjoint above all,
+ * asks for one more result; the planner runs the loop once with all of them. With lengths, a value of the body gets one more node
+ * in the closed body: where(t < length, v, 0). */
+#include "core/scan_record.h"
+#include "core/space.h"
+
+#include <string.h>
+
+/* closed_frame -- for results: closed, and asked for where the scan itself can be seen. */
+static tl_frame *closed_frame(tl_scan s, const char *what)
+{
+    tl_frame *f = tl__scan_frame(s, what);
+    if (!f)
+        return NULL;
+    if (f->open) {
+        tl_tape_fail(s.tape, TL_ESTATE, what, "scan \"%s\" is still open: tl_scan_close comes first",
+                     s.tape->scopes[f->scope]);
+        return NULL;
+    }
+    if (!tl__visible(s.tape, f->parent, s.tape->frame)) {
+        tl_tape_fail(s.tape, TL_EFRAME, what,
+                     "scan \"%s\" lies in the body of scan \"%s\": its results are values of that body",
+                     s.tape->scopes[f->scope], s.tape->scopes[s.tape->frames[f->parent].scope]);
+        return NULL;
+    }
+    return f;
+}
+
+/* is_masked -- whether a slot is masked(v, 0) already, and as much a constant as what is recorded now. */
+static int is_masked(const tl_tape *tape, uint32_t mask, uint32_t slot, uint32_t v)
+{
+    const tl_node *n = &tape->nodes[slot];
+    if (n->op != &tl_op_where || n->in[1] != v || n->no_grad != (tape->no_grad > 0))
+        return 0;
+    const tl_node *m = &tape->nodes[n->in[0]], *z = &tape->nodes[n->in[2]];
+    int same_mask = n->in[0] == mask || (m->op == &tl_op_reshape && m->in[0] == mask);
+    return same_mask && z->op == &tl_op_const && !(z->attr.r[0] < 0.0) && !(z->attr.r[0] > 0.0);
+}
+
+/* result -- the node of one result, found or recorded. key is the carry's index or the slot of the body's value. */
+static tl_tensor result(tl_scan s, const tl_op *op, uint32_t key, tl_dtype dtype, tl_shape shape)
+{
+    tl_tape *tape = s.tape;
+    tl_tensor none = {0};
+    tl_frame *f = &tape->frames[s.frame];
+    for (uint32_t k = 0; k < f->nresults; k++) {
+        const tl_node *r = &tape->nodes[f->results[k]];
+        if (r->op == op && r->attr.i[0] == key && r->no_grad == (tape->no_grad > 0))
+            return tl__at(tape, f->results[k]);
+    }
+    if (tl__grow(&f->results, &f->results_capacity, f->nresults + 1, sizeof *f->results)) {
+        tl_tape_fail(tape, TL_ENOMEM, op->name, "no memory for result %u", f->nresults);
+        return none;
+    }
+    const tl_tensor loop = tl__at(tape, f->loop);
+    const int64_t index = key;
+    const tl_attr attr = {1, &index, 0, NULL};
+    tl_place former = tl__place_enter(tape, f->parent);
+    tape->scope = tape->nodes[f->loop].scope;
+    tl_tensor t = tl__record_node(tape, op, 1, &loop, dtype, shape, &attr);
+    tl__place_leave(tape, former);
+    if (t.tape)
+        f->results[f->nresults++] = t.slot;
+    return t;
+}
+
+/* with_time -- [T,...]; rank -1 when that is one axis too many. */
+static tl_shape with_time(int64_t T, const tl_shape *shape)
+{
+    tl_shape out = {.rank = shape->rank < TL_MAX_RANK ? shape->rank + 1 : -1};
+    if (out.rank > 0) {
+        out.dim[0] = T;
+        memcpy(out.dim + 1, shape->dim, (size_t)shape->rank * sizeof out.dim[0]);
+    }
+    return out;
+}
+
+static tl_tensor stacked(tl_scan s, uint32_t slot)
+{
+    const tl_node *n = &s.tape->nodes[slot];
+    tl_shape shape = with_time(s.tape->frames[s.frame].T, &n->shape);
+    if (shape.rank < 0) {
+        tl_tape_fail(s.tape, TL_ESHAPE, "stacked", "the value has rank %d already, want at most %d", n->shape.rank,
+                     TL_MAX_RANK - 1);
+        return (tl_tensor){0};
+    }
+    return result(s, &tl_op_stacked, slot, n->dtype, shape);
+}
+
+tl_tensor tl__scan_stacked_raw(tl_tape *tape, uint32_t frame, uint32_t slot)
+{
+    uint32_t no_grad = tape->no_grad;
+    tape->no_grad = 0;
+    tl_tensor t = stacked(tl__scan_of(tape, frame), slot);
+    tape->no_grad = no_grad;
+    return t;
+}
+
+tl_tensor tl_scan_last(tl_scan s, tl_tensor carry)
+{
+    tl_tensor none = {0};
+    if (!closed_frame(s, "tl_scan_last"))
+        return none;
+    int64_t index = tl__scan_carry_of(s, carry, "tl_scan_last");
+    if (index < 0)
+        return none;
+    const tl_node *n = &s.tape->nodes[carry.slot];
+    return result(s, &tl_op_last, (uint32_t)index, n->dtype, n->shape);
+}
+
+/* asked -- the value of the body that a result is asked of, with zeros where rows take no part; inert, with the error recorded, when it is none. */
+static tl_tensor asked(tl_scan s, tl_tensor value, const char *what)
+{
+    tl_tape *tape = s.tape;
+    tl_tensor none = {0};
+    const tl_frame *f = &tape->frames[s.frame];
+    const tl_node *n = tl__scan_operand(s, value, s.frame, what);
+    if (!n)
+        return none;
+    if (n->frame != s.frame) {
+        char text[160];
+        tl_tape_fail(tape, TL_EFRAME, what, "%s is not a value of the body of scan \"%s\"",
+                     tl__describe(tape, value.slot, text, sizeof text), tape->scopes[f->scope]);
+        return none;
+    }
+    if (f->mask == TL_NONE)
+        return value;
+    if (!tl__scan_has_rows(tape, f->mask, &n->shape, what))
+        return none;
+    for (uint32_t k = 0; k < f->nresults; k++) {
+        const tl_node *r = &tape->nodes[f->results[k]];
+        if (r->op != &tl_op_last && is_masked(tape, f->mask, (uint32_t)r->attr.i[0], value.slot))
+            return tl__at(tape, (uint32_t)r->attr.i[0]);
+    }
+    return tl__scan_masked(s, value, none);
+}
+
+/* is_outside -- whether v is the same in every step because it lies around the body; lengths would still mask it. */
+static int is_outside(tl_scan s, tl_tensor v)
+{
+    const tl_node *n = tl__peek(v);
+    return n && v.tape == s.tape && n->frame != s.frame && s.tape->frames[s.frame].mask == TL_NONE &&
+           tl__visible(s.tape, n->frame, s.tape->frames[s.frame].parent);
+}
+
+tl_tensor tl_scan_stacked(tl_scan s, tl_tensor value)
+{
+    tl_tensor none = {0};
+    const tl_frame *f = closed_frame(s, "tl_scan_stacked");
+    if (!f)
+        return none;
+    if (is_outside(s, value)) {
+        tl_shape to = with_time(f->T, &s.tape->nodes[value.slot].shape);
+        return tl_broadcast_to(value, to);
+    }
+    value = asked(s, value, "tl_scan_stacked");
+    return value.tape ? stacked(s, value.slot) : none;
+}
+
+tl_tensor tl_scan_summed(tl_scan s, tl_tensor value)
+{
+    tl_tensor none = {0};
+    const tl_frame *f = closed_frame(s, "tl_scan_summed");
+    if (!f)
+        return none;
+    if (value.tape && tl_dtype_of(value) == TL_I32) {
+        tl_tape_fail(s.tape, TL_EDTYPE, "tl_scan_summed", "got i32, want f32 or f64");
+        return none;
+    }
+    if (is_outside(s, value)) {
+        tl_shape shape = s.tape->nodes[value.slot].shape;
+        return tl_sum_to(tl_broadcast_to(value, with_time(f->T, &shape)), shape);
+    }
+    value = asked(s, value, "tl_scan_summed");
+    if (!value.tape)
+        return none;
+    const tl_node *n = &s.tape->nodes[value.slot];
+    return result(s, &tl_op_summed, value.slot, n->dtype, n->shape);
+}

@@ -1,0 +1,358 @@
+/* sum.c -- sums over axes, which stay with extent 1. Attribute: {axes}, bit k of it is axis k + 1 from the end.
+ *
+ * The tree of additions depends on the shape and the axes only, never on strides, threads or the instruction set. Neighbouring
+ * axes that are both summed (or both kept) count as one; then, the innermost summed axis first,
+ *
+ *     a row, [.., R]        element j goes to lane j % LANES, blocks of 64 x LANES; lanes are added in halves, blocks in order
+ *     rows, [.., R, Q]      each of Q columns adds its rows in order, in blocks of 64; blocks in order
+ *
+ * Kernels add one block into a sum; what is not contiguous is packed first, block by block. Compiled as core/pointwise.h says. */
+#include "core/memory.h"
+#include "core/pointwise.h"
+#include "core/space.h"
+
+#include <string.h>
+
+enum { ROWS = 64, LANE_BYTES = 256 };
+
+#define ROW_NAME(T, ISA) tl__sum_row_##T##_##ISA
+#define ROWS_NAME(T, ISA) tl__sum_rows_##T##_##ISA
+
+#if defined(TL_KERNELS)
+
+#define THIS_ROW(T, ISA) ROW_NAME(T, ISA)
+#define THIS_ROWS(T, ISA) ROWS_NAME(T, ISA)
+
+/* sum_row: *sum += x[0] + ... + x[n-1], one block. sum_rows: sum[j] += x[j] + x[stride + j] + ..., n <= ROWS of them, j < q. */
+#define SUM_KERNELS(T)                                                                             \
+    void THIS_ROW(T, TL_KERNELS)(int64_t n, const void *from, void *sum);                          \
+    void THIS_ROW(T, TL_KERNELS)(int64_t n, const void *from, void *sum)                           \
+    {                                                                                              \
+        enum { W = V_LANES_##T, LANES = LANE_BYTES / (int)sizeof(v_element_##T), V = LANES / W };  \
+        const v_element_##T *x = from;                                                             \
+        v##T acc[V];                                                                               \
+        for (int v = 0; v < V; v++)                                                                \
+            acc[v] = (v##T){0};                                                                    \
+        for (; n >= LANES; n -= LANES, x += LANES)                                                 \
+            for (int v = 0; v < V; v++)                                                            \
+                acc[v] += v_load_##T(x + v * W);                                                   \
+        for (int v = 0; v < V && n > 0; v++, n -= W, x += W)                                       \
+            acc[v] += n >= W ? v_load_##T(x) : v_load_zeros_##T(x, n);                             \
+        v_element_##T lane[LANES];                                                                 \
+        for (int v = 0; v < V; v++)                                                                \
+            v_store_##T(lane + v * W, acc[v]);                                                     \
+        for (int half = LANES / 2; half > 0; half /= 2)                                            \
+            for (int l = 0; l < half; l++)                                                         \
+                lane[l] += lane[l + half];                                                         \
+        *(v_element_##T *)sum += lane[0];                                                          \
+    }                                                                                              \
+    void THIS_ROWS(T, TL_KERNELS)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum); \
+    void THIS_ROWS(T, TL_KERNELS)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum) \
+    {                                                                                              \
+        enum { W = V_LANES_##T };                                                                  \
+        const v_element_##T *x = from;                                                             \
+        v_element_##T *s = sum;                                                                    \
+        for (; q >= 4 * W; q -= 4 * W, x += 4 * W, s += 4 * W) {                                   \
+            v##T a0 = {0}, a1 = {0}, a2 = {0}, a3 = {0};                                           \
+            for (int64_t k = 0; k < n; k++) {                                                      \
+                const v_element_##T *row = x + k * stride;                                         \
+                a0 += v_load_##T(row);                                                             \
+                a1 += v_load_##T(row + W);                                                         \
+                a2 += v_load_##T(row + 2 * W);                                                     \
+                a3 += v_load_##T(row + 3 * W);                                                     \
+            }                                                                                      \
+            v_store_##T(s, v_load_##T(s) + a0);                                                    \
+            v_store_##T(s + W, v_load_##T(s + W) + a1);                                            \
+            v_store_##T(s + 2 * W, v_load_##T(s + 2 * W) + a2);                                    \
+            v_store_##T(s + 3 * W, v_load_##T(s + 3 * W) + a3);                                    \
+        }                                                                                          \
+        for (; q >= W; q -= W, x += W, s += W) {                                                   \
+            v##T a = {0};                                                                          \
+            for (int64_t k = 0; k < n; k++)                                                        \
+                a += v_load_##T(x + k * stride);                                                   \
+            v_store_##T(s, v_load_##T(s) + a);                                                     \
+        }                                                                                          \
+        if (q > 0) {                                                                               \
+            v##T a = {0};                                                                          \
+            for (int64_t k = 0; k < n; k++)                                                        \
+                a += v_load_part_##T(x + k * stride, q);                                           \
+            v_store_part_##T(s, q, v_load_part_##T(s, q) + a);                                     \
+        }                                                                                          \
+    }
+
+SUM_KERNELS(f32)
+SUM_KERNELS(f64)
+
+#else
+
+/* tl_fold -- the two kernels of one element type. */
+typedef struct tl_fold {
+    void (*row)(int64_t n, const void *from, void *sum);
+    void (*rows)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum);
+} tl_fold;
+
+#define FOLD_DECLARED(ISA, T)                                                                      \
+    void ROW_NAME(T, ISA)(int64_t n, const void *from, void *sum);                                 \
+    void ROWS_NAME(T, ISA)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum);
+TL_EACH_ISA(FOLD_DECLARED, f32)
+TL_EACH_ISA(FOLD_DECLARED, f64)
+
+#define FOLD_ENTRY(ISA, T) {ROW_NAME(T, ISA), ROWS_NAME(T, ISA)},
+static const tl_fold folds[2][TL_ISAS] = {
+    [TL_F32] = {TL_EACH_ISA(FOLD_ENTRY, f32)},
+    [TL_F64] = {TL_EACH_ISA(FOLD_ENTRY, f64)},
+};
+
+/* tl_axes -- some neighbouring axes as they lie in memory; those that are one run are made one. */
+typedef struct tl_axes {
+    int rank;
+    int64_t dim[TL_MAX_RANK], stride[TL_MAX_RANK], count;
+} tl_axes;
+
+static tl_axes axes_of(int n, const int64_t *dim, const int64_t *stride)
+{
+    tl_axes a = {.count = 1};
+    for (int i = 0; i < n; i++) {
+        a.count *= dim[i];
+        if (dim[i] == 1)
+            continue;
+        if (a.rank > 0 && a.stride[a.rank - 1] == dim[i] * stride[i]) {
+            a.dim[a.rank - 1] *= dim[i];
+            a.stride[a.rank - 1] = stride[i];
+        } else {
+            a.dim[a.rank] = dim[i];
+            a.stride[a.rank++] = stride[i];
+        }
+    }
+    return a;
+}
+
+static int64_t offset_of(const tl_axes *a, int64_t index)
+{
+    int64_t offset = 0;
+    for (int i = a->rank - 1; i >= 0; index /= a->dim[i], i--)
+        offset += index % a->dim[i] * a->stride[i];
+    return offset;
+}
+
+/* is_run -- one axis at most; *stride is its. */
+static int is_run(const tl_axes *a, int64_t *stride)
+{
+    *stride = a->rank == 1 ? a->stride[0] : 0;
+    return a->rank <= 1;
+}
+
+/* move -- count elements of axes a, from the first-th on, to or from a contiguous array. */
+static void move(size_t size, const tl_axes *a, int64_t first, int64_t count, char *lying, char *packed, int out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        char *there = lying + offset_of(a, first + i) * (int64_t)size;
+        memcpy(out ? there : packed + i * (int64_t)size, out ? packed + i * (int64_t)size : there, size);
+    }
+}
+
+/* sum_row -- *sum = all of r. */
+static void sum_row(const tl_fold *f, size_t size, const tl_axes *r, char *in, char *sum)
+{
+    char packed[ROWS * LANE_BYTES];
+    const int64_t block = (int64_t)(sizeof packed / size);
+    int64_t stride;
+    const int direct = is_run(r, &stride) && stride == 1;
+    memset(sum, 0, size);
+    for (int64_t i = 0; i < r->count; i += block) {
+        const int64_t n = r->count - i < block ? r->count - i : block;
+        if (!direct)
+            move(size, r, i, n, in, packed, 0);
+        f->row(n, direct ? in + i * (int64_t)size : packed, sum);
+    }
+}
+
+/* sum_rows -- sum[j] = sum over r of the j-th column; sum is contiguous. */
+static void sum_rows(const tl_fold *f, size_t size, const tl_axes *r, const tl_axes *q, char *in, char *sum)
+{
+    enum { STRIP = LANE_BYTES / 8 };
+    char packed[ROWS * STRIP * sizeof(double)];
+    int64_t row, column;
+    const int direct = is_run(r, &row) & is_run(q, &column) && (column == 1 || q->count == 1);
+    memset(sum, 0, (size_t)q->count * size);
+    for (int64_t i = 0; i < r->count; i += ROWS) {
+        const int64_t n = r->count - i < ROWS ? r->count - i : ROWS;
+        if (direct) {
+            f->rows(n, q->count, in + i * row * (int64_t)size, row, sum);
+            continue;
+        }
+        for (int64_t j = 0; j < q->count; j += STRIP) {
+            const int64_t m = q->count - j < STRIP ? q->count - j : STRIP;
+            for (int64_t k = 0; k < n; k++)
+                move(size, q, j, m, in + offset_of(r, i + k) * (int64_t)size, packed + k * STRIP * (int64_t)size, 0);
+            f->rows(n, m, packed, STRIP, sum + j * (int64_t)size);
+        }
+    }
+}
+
+/* tl_fold_pass -- one group of neighbouring summed axes, [first, last), and the arrays between which it is summed. */
+typedef struct tl_fold_pass {
+    const tl_fold *fold;
+    size_t size;
+    int rank, first, last;
+    const int64_t *dim, *in_stride, *out_stride;
+} tl_fold_pass;
+
+static int fold_pass(const tl_fold_pass *p, char *in, char *out)
+{
+    const tl_axes r = axes_of(p->last - p->first, p->dim + p->first, p->in_stride + p->first);
+    const tl_axes q = axes_of(p->rank - p->last, p->dim + p->last, p->in_stride + p->last);
+    const tl_axes q_out = axes_of(p->rank - p->last, p->dim + p->last, p->out_stride + p->last);
+    int64_t outer = 1, stride;
+    for (int a = 0; a < p->first; a++)
+        outer *= p->dim[a];
+    const int in_place = is_run(&q_out, &stride) && (stride == 1 || q.count == 1);
+    char *sums = NULL;
+    if (!in_place && !(sums = tl__alloc((size_t)q.count * p->size)))
+        return TL_ENOMEM;
+    for (int64_t o = 0; o < outer; o++) {
+        int64_t rest = o, from = 0, to = 0;
+        for (int a = p->first - 1; a >= 0; rest /= p->dim[a], a--) {
+            from += rest % p->dim[a] * p->in_stride[a];
+            to += rest % p->dim[a] * p->out_stride[a];
+        }
+        char *x = in + from * (int64_t)p->size, *y = out + to * (int64_t)p->size;
+        if (q.count == 1)
+            sum_row(p->fold, p->size, &r, x, y);
+        else
+            sum_rows(p->fold, p->size, &r, &q, x, in_place ? y : sums);
+        if (!in_place)
+            move(p->size, &q_out, 0, q.count, y, sums, 1);
+    }
+    tl__free(sums);
+    return TL_OK;
+}
+
+/* next_group -- the innermost run of axes still to be summed, as [*first, *last); 0 when there is none. */
+static int next_group(int rank, const int64_t *dim, uint32_t mask, int *first, int *last)
+{
+    int a = rank - 1;
+    while (a >= 0 && (dim[a] == 1 || !(mask >> (rank - 1 - a) & 1)))
+        a--;
+    if (a < 0)
+        return 0;
+    *last = a + 1;
+    while (a >= 0 && (dim[a] == 1 || mask >> (rank - 1 - a) & 1))
+        a--;
+    *first = a + 1;
+    return 1;
+}
+
+static int sum_run(tl_call *c)
+{
+    const tl_strided *in = &c->in[0];
+    const int rank = in->shape->rank;
+    const uint32_t mask = (uint32_t)c->attr->i[0];
+    tl_shape s = *in->shape;
+    tl_layout from = {0};
+    memcpy(from.stride, in->stride, (size_t)rank * sizeof(int64_t));
+    char *data = in->data, *former = NULL;
+    if (tl_shape_count(*c->out.shape) == 0)
+        return TL_OK;
+    for (;;) {
+        tl_fold_pass p = {&folds[in->dtype][tl__isa()], tl_dtype_size(in->dtype), rank, 0, 0, s.dim, from.stride, c->out.stride};
+        tl_shape after = s;
+        int first = 0, last = 0, again = 0, found = next_group(rank, s.dim, mask, &p.first, &p.last);
+        for (int a = p.first; a < p.last; a++)
+            after.dim[a] = 1;
+        again = found && next_group(rank, after.dim, mask, &first, &last);
+        const tl_layout between = tl__layout_dense(&after);
+        char *to = c->out.data;
+        if (again) {
+            p.out_stride = between.stride;
+            to = tl__alloc((size_t)tl_shape_count(after) * p.size);
+        }
+        const int code = to ? fold_pass(&p, data, to) : TL_ENOMEM;
+        tl__free(former);
+        former = again ? to : NULL;
+        if (code) {
+            tl__free(former);
+            return tl_call_fail(c, code, "no memory for partial sums");
+        }
+        if (!again)
+            return TL_OK;
+        s = after;
+        from = between;
+        data = to;
+    }
+}
+
+static int infer_sum(tl_infer *q)
+{
+    char text[TL_SHAPE_TEXT];
+    const int64_t mask = q->attr->i[0];
+    if (q->dtype == TL_I32)
+        return tl_infer_fail(q, TL_EDTYPE, "got i32, want f32 or f64 (tl_cast converts)");
+    if (mask >> q->shape.rank)
+        return tl_infer_fail(q, TL_ERANGE, "got axes 0x%llx of %s", (unsigned long long)mask,
+                             tl_shape_text(q->shape, text, sizeof text));
+    for (int k = 0; k < q->shape.rank; k++)
+        if (mask >> k & 1)
+            q->shape.dim[q->shape.rank - 1 - k] = 1;
+    return TL_OK;
+}
+
+static void sum_adjoint(tl_adj *q)
+{
+    q->d[0] = tl_broadcast_to(q->g, q->in_shape[0]);
+}
+
+static tl_tensor sum_call_rows(const tl_tensor *in)
+{
+    return tl_sum_keep(in[0], 2);
+}
+
+static tl_tensor sum_call_ends(const tl_tensor *in)
+{
+    return tl_sum_keep(in[0], 1 | 4);
+}
+
+static const tl_case sum_cases[] = {
+    {1, {{3, {2, 3, 4}}}, {TL_ANY}, 0, sum_call_rows},
+    {1, {{3, {2, 3, 4}}}, {TL_ANY}, 0, sum_call_ends},
+};
+
+const tl_op tl_op_sum = {
+    .name = "sum",
+    .doc = "sum of a over some axes, which stay with extent 1",
+    .grad_doc = "g, repeated",
+    .kind = TL_REDUCTION,
+    .shape = infer_sum,
+    .run = sum_run,
+    .lead = tl_lead_same,
+    .adjoint = sum_adjoint,
+    .ncases = 2,
+    .cases = sum_cases,
+};
+
+tl_tensor tl_sum_keep(tl_tensor a, uint32_t axes)
+{
+    const int64_t i[] = {axes};
+    const tl_attr attr = {1, i, 0, NULL};
+    return axes ? tl_record(&tl_op_sum, 1, &a, &attr) : a;
+}
+
+tl_tensor tl_sum_to(tl_tensor a, tl_shape shape)
+{
+    const tl_shape s = tl_shape_of(a);
+    tl_shape both;
+    uint32_t axes = 0;
+    if (tl_shape_equal(s, shape) || !a.tape)
+        return a;
+    if (tl_shape_broadcast(s, shape, &both) || !tl_shape_equal(both, s)) {
+        char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
+        return tl_fail_tensor(a, TL_ESHAPE, "sum_to", "got %s, want a shape that %s repeats to",
+                              tl_shape_text(s, got, sizeof got), tl_shape_text(shape, want, sizeof want));
+    }
+    for (int k = 0; k < s.rank; k++)
+        if (k >= shape.rank || (shape.dim[shape.rank - 1 - k] == 1 && s.dim[s.rank - 1 - k] != 1))
+            axes |= 1u << k;
+    return tl_reshape(tl_sum_keep(a, axes), shape);
+}
+
+#endif

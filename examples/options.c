@@ -1,0 +1,174 @@
+/* options.c -- the command line of gru_vs_lstm, by argp. */
+#include "options.h"
+
+#include <argp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CSV = 256, SVG, SAVE, LOAD, SECONDS, CLIP, VALID, SAMPLE, TEMPERATURE, WORKERS };
+
+static const struct argp_option table[] = {
+    {0, 0, 0, 0, "Model", 1},
+    {"cells", 'c', "LIST", 0, "which cells, in order (rnn,gru,lstm)", 1},
+    {"hidden", 'H', "N", 0, "units of the LSTM; the others are made equal in parameters (128)", 1},
+    {"embed", 'E', "N", 0, "values per character at the input (64)", 1},
+    {"layers", 'L', "N", 0, "layers (1)", 1},
+    {0, 0, 0, 0, "Training", 2},
+    {"length", 'T', "N", 0, "steps until the cut of truncated backpropagation (64)", 2},
+    {"batch", 'B', "N", 0, "rows of text read side by side (32)", 2},
+    {"steps", 'n', "N", 0, "training steps for each cell (1000)", 2},
+    {"seconds", SECONDS, "S", 0, "limit for each cell; 0: none (0)", 2},
+    {"rate", 'r', "X", 0, "highest learning rate of Adam (0.004)", 2},
+    {"clip", CLIP, "X", 0, "limit for the gradient's norm (1)", 2},
+    {"seed", 's', "N", 0, "of initial values and samples (1)", 2},
+    {"workers", WORKERS, "N", 0, "threads that make batches; 0: none (1)", 2},
+    {0, 0, 0, 0, "Results", 3},
+    {"valid", VALID, "N", 0, "characters at the end of the text that are held out (100000)", 3},
+    {"sample", SAMPLE, "N", 0, "characters to generate from each cell (300)", 3},
+    {"temperature", TEMPERATURE, "X", 0, "of that: lower is more careful (0.7)", 3},
+    {"csv", CSV, "FILE", 0, "write the learning curves as numbers", 3},
+    {"svg", SVG, "FILE", 0, "draw the learning curves", 3},
+    {"save", SAVE, "PREFIX", 0, "save each cell's weights as PREFIX-CELL.safetensors", 3},
+    {"load", LOAD, "PREFIX", 0, "go on from weights so saved", 3},
+    {0},
+};
+
+/* whole -- a number in [low, 2^53], or an explanation and the end. */
+static int64_t whole(struct argp_state *state, const char *text, int64_t low)
+{
+    char *end;
+    long long value = strtoll(text, &end, 10);
+    if (*end || end == text || value < low || value > 1LL << 53)
+        argp_error(state, "'%s' is not a whole number from %lld on", text, (long long)low);
+    return value;
+}
+
+static double positive(struct argp_state *state, const char *text, int zero)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (*end || end == text || !(value >= 0 && value < 1e300) || (!zero && value <= 0))
+        argp_error(state, "'%s' is not a positive number", text);
+    return value;
+}
+
+static void cell_list(struct argp_state *state, options *o, char *list)
+{
+    o->ncells = 0;
+    for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
+        if (strcmp(name, "rnn") && strcmp(name, "gru") && strcmp(name, "lstm"))
+            argp_error(state, "'%s' is not one of rnn, gru, lstm", name);
+        if (o->ncells == MAX_CELLS)
+            argp_error(state, "more than %d cells", MAX_CELLS);
+        o->cells[o->ncells++] = name;
+    }
+    if (o->ncells == 0)
+        argp_error(state, "no cells given");
+}
+
+static error_t take(int key, char *arg, struct argp_state *state)
+{
+    options *o = state->input;
+    switch (key) {
+    case 'c':
+        cell_list(state, o, arg);
+        break;
+    case 'H':
+        o->hidden = whole(state, arg, 1);
+        break;
+    case 'E':
+        o->embed = whole(state, arg, 1);
+        break;
+    case 'L':
+        o->layers = (int)whole(state, arg, 1);
+        break;
+    case 'T':
+        o->length = whole(state, arg, 1);
+        break;
+    case 'B':
+        o->batch = whole(state, arg, 1);
+        break;
+    case 'n':
+        o->steps = whole(state, arg, 0);
+        break;
+    case SECONDS:
+        o->seconds = positive(state, arg, 1);
+        break;
+    case 'r':
+        o->rate = positive(state, arg, 0);
+        break;
+    case CLIP:
+        o->clip = positive(state, arg, 0);
+        break;
+    case 's':
+        o->seed = (uint64_t)whole(state, arg, 0);
+        break;
+    case WORKERS:
+        o->workers = (int)whole(state, arg, 0);
+        break;
+    case VALID:
+        o->valid = whole(state, arg, 2);
+        break;
+    case SAMPLE:
+        o->sample = whole(state, arg, 0);
+        break;
+    case TEMPERATURE:
+        o->temperature = positive(state, arg, 0);
+        break;
+    case CSV:
+        o->csv = arg;
+        break;
+    case SVG:
+        o->svg = arg;
+        break;
+    case SAVE:
+        o->save = arg;
+        break;
+    case LOAD:
+        o->load = arg;
+        break;
+    case ARGP_KEY_ARG:
+        if (o->text)
+            argp_error(state, "more than one text file");
+        o->text = arg;
+        break;
+    case ARGP_KEY_END:
+        if (!o->text)
+            argp_usage(state);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+options options_parse(int argc, char **argv)
+{
+    static char all[] = "rnn,gru,lstm";
+    static const struct argp argp = {
+        table,
+        take,
+        "TEXT",
+        "Trains recurrent networks of equal size to predict the next character of a text, and "
+        "compares them.",
+        0,
+        0,
+        0,
+    };
+    options o = {.hidden = 128,
+                 .embed = 64,
+                 .layers = 1,
+                 .length = 64,
+                 .batch = 32,
+                 .steps = 1000,
+                 .rate = 0.004,
+                 .clip = 1,
+                 .seed = 1,
+                 .workers = 1,
+                 .valid = 100000,
+                 .sample = 300,
+                 .temperature = 0.7};
+    cell_list(NULL, &o, all);
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    return o;
+}

@@ -1,0 +1,284 @@
+/* verify.c -- the checks on a cell: the report and its lines, the first three checks, and all
+ * together. verify_routes.c has loop and rows, verify_slopes.c gradients; verify_text.c prints. */
+#include "nn/verify_check.h"
+
+#include "core/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+tl_verify_opts tl_verify_defaults(void)
+{
+    tl_verify_opts o = {5, 4, 1, 3e-5, 1e-6, 1e-10, 64, 0};
+    return o;
+}
+
+const char *tl_verify_name(tl_verify_check check)
+{
+    static const char *const name[TL_VERIFY_CHECKS] = {"record", "carry",    "repeat", "loop",
+                                                       "rows",   "gradient", "second"};
+    return (int)check >= 0 && check < TL_VERIFY_CHECKS ? name[check] : "unknown";
+}
+
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+void tl__verify_open(tl_verify *v, tl_verify_check check)
+{
+    v->report->ran[check] = 1;
+    v->report->passed[check] = 1;
+}
+
+/* Adds a line to the report; the first one that failed gives the report its sentence. */
+static void push(tl_verify *v, const tl_verify_line *line, const char *why)
+{
+    tl_verify_report *r = v->report;
+    if (tl__grow(&r->lines, &v->capacity, (uint32_t)r->nlines + 1, sizeof *r->lines) != TL_OK) {
+        v->code = TL_ENOMEM;
+        return;
+    }
+    r->lines[r->nlines++] = *line;
+    if (line->pass)
+        return;
+    r->passed[line->check] = 0;
+    if (r->failed++ == 0) {
+        r->first = r->nlines - 1;
+        snprintf(r->message, sizeof r->message, "%s, check '%s': %s", r->cell,
+                 tl_verify_name(line->check), why);
+    }
+}
+
+static tl_verify_line line_of(tl_verify_check check, const char *name, int64_t t)
+{
+    tl_verify_line line;
+    memset(&line, 0, sizeof line);
+    line.check = check;
+    line.t = t;
+    snprintf(line.name, sizeof line.name, "%s", name);
+    return line;
+}
+
+/* A failure that is not a difference of numbers. */
+static void broken(tl_verify *v, tl_verify_check check, const char *name, int64_t t,
+                   const char *why)
+{
+    tl_verify_line line = line_of(check, name, t);
+    line.error = HUGE_VAL;
+    push(v, &line, why);
+}
+
+double tl__verify_largest(int64_t n, const double *a)
+{
+    double most = 0;
+    for (int64_t i = 0; i < n; i++)
+        most = fabs(a[i]) > most ? fabs(a[i]) : most;
+    return most;
+}
+
+/* One line: a[n] against b[n]. floor is the size below which differences do not count relative to
+ * the line's own size. */
+void tl__verify_compare(tl_verify *v, tl_verify_check check, const char *name, int64_t t, int64_t n,
+                        const double *a, const double *b, double floor)
+{
+    static const char *const route[TL_VERIFY_CHECKS][2] = {
+        {"got", "want"},         {"after", "before"},       {"first", "second"},
+        {"scan", "loop"},        {"in the batch", "alone"}, {"tape", "differences"},
+        {"tape", "differences"},
+    };
+    tl_verify_line line = line_of(check, name, t);
+    double scale =
+               fmax(fmax(tl__verify_largest(n, a), tl__verify_largest(n, b)), fmax(floor, 1e-300)),
+           worst = -1;
+    double tolerance = check < TL_VERIFY_GRADIENT ? v->o.equal : v->o.tolerance;
+    line.elements = n;
+    for (int64_t i = 0; i < n; i++) {
+        double error = fabs(a[i] - b[i]) / scale;
+        error = isnan(error) ? HUGE_VAL : error;
+        if (error > worst) {
+            worst = error;
+            line.tape = a[i];
+            line.other = b[i];
+        }
+    }
+    line.error = worst > 0 ? worst : 0;
+    line.pass = line.error <= tolerance;
+
+    char when[48] = "", why[300];
+    if (t >= 0)
+        snprintf(when, sizeof when, " at t=%lld", (long long)t);
+    snprintf(why, sizeof why, "%s%s: %s %.10g, %s %.10g, relative error %.1e, want at most %.0e",
+             name, when, route[check][0], line.tape, route[check][1], line.other, line.error,
+             tolerance);
+    push(v, &line, why);
+}
+
+/* Runs; a failure of the tape becomes a broken line. Returns whether it ran. */
+int tl__verify_go(tl_verify *v, tl_verify_check check, const char *what, tl_trial *t,
+                  const tl_trial_run *run)
+{
+    int code = tl__trial_go(t, run);
+    if (code == TL_ENOMEM)
+        v->code = code;
+    if (code != TL_OK)
+        broken(v, check, what, -1, tl_tape_error(t->tape));
+    return code == TL_OK;
+}
+
+/* What a group is called in a line. */
+const char *tl__verify_group(const tl_trial *t, int i, char *text, size_t size)
+{
+    int P = t->cell->nparams;
+    snprintf(text, size, "%s%s", t->group[i].name, i > P && i < t->nplain ? " initial" : "");
+    return text;
+}
+
+/* ---- record, carry, repeat ------------------------------------------------------------------- */
+
+static int check_record(tl_verify *v)
+{
+    tl_trial_run run = {0};
+    run.out = v->out[0];
+    tl__verify_open(v, TL_VERIFY_RECORD);
+    if (!tl__verify_go(v, TL_VERIFY_RECORD, "step", &v->trial, &run))
+        return 0;
+    tl_verify_line line = line_of(TL_VERIFY_RECORD, "step", -1);
+    line.elements = v->trial.nout;
+    line.pass = 1;
+    for (int64_t i = 0; i < v->trial.nout; i++)
+        line.pass &= isfinite(v->out[0][i]) != 0;
+    push(v, &line, "outputs or states are not finite");
+    return line.pass;
+}
+
+/* Whether after[t] equals what state k was before step t, for all t. */
+static int is_old_state(const tl_verify *v, int k, const double *after)
+{
+    const tl_trial *t = &v->trial;
+    const tl_group *initial = &t->group[t->cell->nparams + 1 + k];
+    const double *state = v->out[0] + tl__trial_state(t, k);
+    int64_t n = initial->each;
+    return !memcmp(after, t->value + initial->at, (size_t)n * sizeof *after) &&
+           !memcmp(after + n, state, (size_t)((t->T - 1) * n) * sizeof *after);
+}
+
+/* Looks at the numbers of check_record. */
+static int check_carry(tl_verify *v)
+{
+    const tl_trial *t = &v->trial;
+    tl__verify_open(v, TL_VERIFY_CARRY);
+    for (int k = 0; k < t->cell->nstates; k++) {
+        const char *name = t->cell->state[k].name;
+        char why[200];
+        tl_verify_line line = line_of(TL_VERIFY_CARRY, name, -1);
+        line.elements = t->T * t->group[t->cell->nparams + 1 + k].each;
+        line.pass =
+            (v->o.unchanged >> k & 1) || !is_old_state(v, k, v->out[0] + tl__trial_state(t, k));
+        snprintf(why, sizeof why, "the step hands state %s on unchanged", name);
+        push(v, &line, why);
+        if (t->group[t->cell->nparams + 1 + k].each != t->B * t->H)
+            continue;
+        line = line_of(TL_VERIFY_CARRY, "y", -1);
+        line.elements = t->T * t->B * t->H;
+        line.pass = (v->o.unchanged >> k & 1) || !is_old_state(v, k, v->out[0]);
+        snprintf(why, sizeof why, "the output is state %s from before the step", name);
+        push(v, &line, why);
+    }
+    return v->report->passed[TL_VERIFY_CARRY];
+}
+
+static int check_repeat(tl_verify *v)
+{
+    const tl_trial *t = &v->trial;
+    tl_trial_run run = {0};
+    run.out = v->out[1];
+    tl__verify_open(v, TL_VERIFY_REPEAT);
+    if (!tl__verify_go(v, TL_VERIFY_REPEAT, "step", &v->trial, &run))
+        return 0;
+    tl_verify_line line = line_of(TL_VERIFY_REPEAT, "step", -1);
+    line.elements = t->nout;
+    line.pass = !memcmp(v->out[0], v->out[1], (size_t)t->nout * sizeof(double));
+    push(v, &line,
+         "the same program recorded twice gives different numbers: the step keeps something from "
+         "call to call");
+    return line.pass;
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+static void check_all(tl_verify *v)
+{
+    if (!check_record(v) || !check_carry(v) || !check_repeat(v))
+        return;
+    void (*const rest[])(tl_verify *) = {tl__verify_loop, tl__verify_rows, tl__verify_gradient,
+                                         tl__verify_second};
+    for (size_t i = 0; i < sizeof rest / sizeof *rest && v->code == TL_OK; i++)
+        rest[i](v);
+}
+
+/* One block for all vectors; each is long enough for outputs and for values. */
+static double *scratch(tl_verify *v)
+{
+    size_t n = (size_t)(v->trial.size > v->trial.nout ? v->trial.size : v->trial.nout) +
+               (size_t)v->o.samples + 1;
+    double *block = tl__calloc(7 * n, sizeof *block);
+    double **vector[7] = {&v->out[0], &v->out[1],    &v->grad[0], &v->grad[1],
+                          &v->second, &v->direction, &v->value};
+    for (int i = 0; block && i < 7; i++)
+        *vector[i] = block + i * n;
+    return block;
+}
+
+int tl_cell_verify(const tl_cell *cell, int64_t I, int64_t H, const tl_verify_opts *opts,
+                   tl_verify_report *report, tl_err *err)
+{
+    tl_verify v;
+    memset(&v, 0, sizeof v);
+    v.o = opts ? *opts : tl_verify_defaults();
+    if (!report)
+        return tl__fail(err, TL_EINVAL, "verify: got no report");
+    memset(report, 0, sizeof *report);
+    report->first = -1;
+    int code = tl_cell_check(cell, err);
+    if (code != TL_OK)
+        return code;
+    if (I < 1 || H < 1 || v.o.T < 2 || v.o.B < 1 || v.o.samples < 1 || !(v.o.step > 0))
+        return tl__fail(err, TL_EINVAL,
+                        "verify %s: got I %lld, H %lld, T %lld, B %lld, %d samples, step %g; want "
+                        "all >= 1, T >= 2, "
+                        "step > 0",
+                        cell->name, (long long)I, (long long)H, (long long)v.o.T, (long long)v.o.B,
+                        v.o.samples, v.o.step);
+    report->cell = cell->name;
+    report->I = I;
+    report->H = H;
+    report->T = v.o.T;
+    report->B = v.o.B;
+    report->tolerance = v.o.tolerance;
+    v.report = report;
+    v.rng.seed = v.o.seed;
+    v.rng.stream = 2;
+
+    code = tl__trial_open(&v.trial, cell, I, H, v.o.T, v.o.B, v.o.seed, err);
+    if (code != TL_OK)
+        return code;
+    double *block = scratch(&v);
+    v.code = block ? TL_OK : TL_ENOMEM;
+    if (block)
+        check_all(&v);
+    tl__free(block);
+    tl__trial_close(&v.trial);
+
+    if (v.code != TL_OK)
+        return tl__fail(err, v.code, "verify %s: %s", cell->name, tl_strerror(v.code));
+    report->pass = report->failed == 0;
+    return report->pass ? TL_OK : tl__fail(err, TL_ESTATE, "%s", report->message);
+}
+
+void tl_verify_report_close(tl_verify_report *report)
+{
+    if (!report)
+        return;
+    tl__free(report->lines);
+    memset(report, 0, sizeof *report);
+    report->first = -1;
+}

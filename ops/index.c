@@ -1,0 +1,427 @@
+/* index.c -- picking elements by number, and adding them back.
+ *
+ * Two pairs, each the adjoint of the other: gather and scatter_add for whole rows of a table, take_along and put_along for single
+ * elements along an axis. Order of additions is that of the indices, on one thread: same bits always. */
+#include "ops/index.h"
+
+#include "core/grad.h"
+#include "core/space.h"
+#include "ops/elementwise.h"
+#include "ops/walk.h"
+
+#include <string.h>
+
+/* ---- shared ---------------------------------------------------------------------------------- */
+
+/* want_indices -- operand `which` must be i32. */
+static int want_indices(tl_infer *q, int which)
+{
+    return q->in_dtype[which] == TL_I32
+               ? TL_OK
+               : tl_infer_fail(q, TL_EDTYPE, "got %s indices, want i32", tl_dtype_name(q->in_dtype[which]));
+}
+
+/* want_floating -- what is added must be. */
+static int want_floating(tl_infer *q)
+{
+    return q->in_dtype[0] != TL_I32 ? TL_OK : tl_infer_fail(q, TL_EDTYPE, "got i32, want f32 or f64");
+}
+
+/* fail_index -- the message about one that is outside [0, n), at the place where the walk is. */
+static int fail_index(tl_call *c, const tl_walk *w, int32_t got, int64_t n)
+{
+    char text[TL_SHAPE_TEXT];
+    return tl_call_fail(c, TL_ERANGE, "got index %d at %s, want one in [0,%lld)", (int)got,
+                        tl_shape_text(tl_shape_of_dims(w->rank, w->at), text, sizeof text), (long long)n);
+}
+
+static int is_outside(int32_t v, int64_t n)
+{
+    return v < 0 || v >= n;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/*  table [V,R...]   idx [I...]   rows [I...,R...]     rows[i...,:] = table[idx[i...],:]  */
+
+static int gather_shape(tl_infer *q)
+{
+    tl_shape table = q->in[0], idx = q->in[1];
+    char a[TL_SHAPE_TEXT], b[TL_SHAPE_TEXT];
+    if (table.rank < 1 || idx.rank + table.rank - 1 > TL_MAX_RANK)
+        return tl_infer_fail(q, TL_ESHAPE, "got table %s, indices %s, want [V,...], [...] and rank %d at most together",
+                             tl_shape_text(table, a, sizeof a), tl_shape_text(idx, b, sizeof b), TL_MAX_RANK);
+    q->shape = idx;
+    for (int j = 1; j < table.rank; j++) q->shape.dim[q->shape.rank++] = table.dim[j];
+    return want_indices(q, 1);
+}
+
+static int gather_run(tl_call *c)
+{
+    const tl_strided *table = &c->in[0], *idx = &c->in[1];
+    int ni = idx->shape->rank, nr = table->shape->rank - 1;
+    int64_t V = table->shape->dim[0], size = (int64_t)tl_dtype_size(table->dtype), step[TL_WALK_ARRAYS];
+    tl_walk row = tl__walk(nr, table->shape->dim + 1, table->stride + 1, c->out.stride + ni, NULL);
+    tl__walk_merge(&row);
+    int64_t n = tl__walk_last(&row, step);
+    int dense = row.rank == 0 && (n == 1 || (step[0] == 1 && step[1] == 1));
+    tl_walk w = tl__walk(ni, idx->shape->dim, idx->stride, c->out.stride, NULL);
+    for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {
+        int32_t v = ((const int32_t *)idx->data)[w.offset[0]];
+        if (is_outside(v, V)) return fail_index(c, &w, v, V);
+        const char *from = (const char *)table->data + v * table->stride[0] * size;
+        char *to = (char *)c->out.data + w.offset[1] * size;
+        if (dense)
+            memcpy(to, from, (size_t)(n * size));
+        else
+            tl__copy_strided((size_t)size, nr, table->shape->dim + 1, from, table->stride + 1, to, c->out.stride + ni);
+    }
+    return TL_OK;
+}
+
+/* With an axis on the indices alone the table is read more often; a table that changes from step to step is another operation. */
+static int gather_lead(tl_lead *q)
+{
+    return q->led == 2;
+}
+
+static void gather_adjoint(tl_adj *a)
+{
+    a->d[0] = tl_scatter_add(a->g, a->in[1], a->in_shape[0].dim[0]);
+}
+
+static int scatter_add_shape(tl_infer *q)
+{
+    tl_shape src = q->in[0], idx = q->in[1];
+    char a[TL_SHAPE_TEXT], b[TL_SHAPE_TEXT];
+    int fits = idx.rank <= src.rank && src.rank - idx.rank < TL_MAX_RANK;
+    for (int j = 0; fits && j < idx.rank; j++) fits = src.dim[j] == idx.dim[j];
+    if (!fits)
+        return tl_infer_fail(q, TL_ESHAPE, "got rows %s, indices %s, want [I...,...], [I...]",
+                             tl_shape_text(src, a, sizeof a), tl_shape_text(idx, b, sizeof b));
+    if (q->attr->i[0] < 0) return tl_infer_fail(q, TL_ERANGE, "got %lld rows, want 0 or more", (long long)q->attr->i[0]);
+    q->shape = tl_shape1(q->attr->i[0]);
+    for (int j = idx.rank; j < src.rank; j++) q->shape.dim[q->shape.rank++] = src.dim[j];
+    int code = want_floating(q);
+    return code ? code : want_indices(q, 1);
+}
+
+enum { BLOCK = 16 }; /* a fixed length for the vectorizer; elements of a row do not meet, so it changes no bit */
+
+#define STAMP_ADD_ROW(T)                                                                            \
+    static void add_row_##T(tl_walk w, const T *src, T *out)                                        \
+    {                                                                                               \
+        int64_t step[TL_WALK_ARRAYS], n = tl__walk_last(&w, step);                                  \
+        for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {                       \
+            const T *restrict x = src + w.offset[0];                                                \
+            T *restrict y = out + w.offset[1];                                                      \
+            int64_t i = 0;                                                                          \
+            if (step[0] == 1 && step[1] == 1)                                                       \
+                for (; i + BLOCK <= n; i += BLOCK)                                                  \
+                    for (int j = 0; j < BLOCK; j++) y[i + j] += x[i + j];                           \
+            for (; i < n; i++) y[i * step[1]] += x[i * step[0]];                                    \
+        }                                                                                           \
+    }
+
+STAMP_ADD_ROW(float)
+STAMP_ADD_ROW(double)
+
+static int scatter_add_run(tl_call *c)
+{
+    const tl_strided *src = &c->in[0], *idx = &c->in[1];
+    int ni = idx->shape->rank;
+    int64_t V = c->out.shape->dim[0];
+    tl__zero_strided(&c->out);
+    tl_walk w = tl__walk(ni, idx->shape->dim, idx->stride, src->stride, NULL);
+    tl_walk row = tl__walk(src->shape->rank - ni, src->shape->dim + ni, src->stride + ni, c->out.stride + 1, NULL);
+    tl__walk_merge(&row);
+    for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {
+        int32_t v = ((const int32_t *)idx->data)[w.offset[0]];
+        if (is_outside(v, V)) return fail_index(c, &w, v, V);
+        if (c->out.dtype == TL_F32)
+            add_row_float(row, (const float *)src->data + w.offset[1], (float *)c->out.data + v * c->out.stride[0]);
+        else
+            add_row_double(row, (const double *)src->data + w.offset[1], (double *)c->out.data + v * c->out.stride[0]);
+    }
+    return TL_OK;
+}
+
+static void scatter_add_adjoint(tl_adj *a)
+{
+    a->d[0] = tl_gather(a->g, a->in[1]);
+}
+
+static tl_tensor case_gather(const tl_tensor *in)
+{
+    return tl_gather(in[0], in[1]);
+}
+
+static tl_tensor case_scatter_add(const tl_tensor *in)
+{
+    return tl_scatter_add(in[0], in[1], 4);
+}
+
+static const tl_case gather_cases[] = {{2, {{2, {4, 3}}, {2, {2, 3}}}, {TL_ANY, TL_INDEX}, 4, case_gather},
+                                       {2, {{1, {4}}, {1, {5}}}, {TL_ANY, TL_INDEX}, 4, case_gather}};
+static const tl_case scatter_add_cases[] = {{2, {{3, {2, 3, 2}}, {2, {2, 3}}}, {TL_ANY, TL_INDEX}, 4, case_scatter_add}};
+
+const tl_op tl_op_gather = {
+    .name = "gather",
+    .doc = "y[i,:] = table[idx[i],:]",
+    .grad_doc = "dtable = scatter_add(g, idx)",
+    .kind = TL_GATHER,
+    .shape = gather_shape,
+    .run = gather_run,
+    .lead = gather_lead,
+    .adjoint = gather_adjoint,
+    .reads = TL_READS(1),
+    .ncases = 2,
+    .cases = gather_cases,
+};
+
+const tl_op tl_op_scatter_add = {
+    .name = "scatter_add",
+    .doc = "y = 0; y[idx[i],:] += src[i,:]",
+    .grad_doc = "dsrc = gather(g, idx)",
+    .kind = TL_GATHER,
+    .shape = scatter_add_shape,
+    .run = scatter_add_run,
+    .adjoint = scatter_add_adjoint,
+    .reads = TL_READS(1),
+    .ncases = 1,
+    .cases = scatter_add_cases,
+};
+
+tl_tensor tl_gather(tl_tensor table, tl_tensor idx)
+{
+    tl_tensor in[2] = {table, idx};
+    return tl_record(&tl_op_gather, 2, in, NULL);
+}
+
+tl_tensor tl_scatter_add(tl_tensor src, tl_tensor idx, int64_t V)
+{
+    tl_tensor in[2] = {src, idx};
+    tl_attr attr = {1, &V, 0, NULL};
+    return tl_record(&tl_op_scatter_add, 2, in, &attr);
+}
+
+tl_tensor tl_embedding(tl_tensor w, tl_tensor idx, int64_t padding)
+{
+    tl_tensor in[2] = {w, idx};
+    if (!tl__same_tape("embedding", 2, in)) return (tl_tensor){0};
+    if (padding < -1 || (tl_rank(w) > 0 && padding >= tl_dim(w, 0)))
+        return tl_fail_tensor(w, TL_ERANGE, "embedding", "got padding row %lld, want -1 or one in [0,%lld)",
+                              (long long)padding, (long long)tl_dim(w, 0));
+    tl_tensor rows = tl_gather(w, idx);
+    if (padding < 0) return rows;
+    tl_tensor is_real = tl_not_equal(idx, tl_scalar(w.tape, TL_I32, (double)padding));
+    tl_shape s = tl_shape_of(idx);
+    for (int j = 1; j < tl_rank(w); j++) s.dim[s.rank++] = 1;
+    return tl_where(tl_reshape(is_real, s), rows, tl_detach(rows));
+}
+
+/* ---- one_hot --------------------------------------------------------------------------------- */
+
+static int one_hot_shape(tl_infer *q)
+{
+    if (q->attr->i[0] < 0 || q->in[0].rank == TL_MAX_RANK)
+        return tl_infer_fail(q, TL_ESHAPE, "got %lld classes for rank %d, want 0 or more, and rank less than %d",
+                             (long long)q->attr->i[0], q->in[0].rank, TL_MAX_RANK);
+    q->shape.dim[q->shape.rank++] = q->attr->i[0];
+    q->dtype = (tl_dtype)q->attr->i[1];
+    return want_indices(q, 0);
+}
+
+static int one_hot_run(tl_call *c)
+{
+    const tl_strided *idx = &c->in[0];
+    int ni = idx->shape->rank;
+    int64_t K = c->out.shape->dim[ni], step = c->out.stride[ni];
+    tl__zero_strided(&c->out);
+    tl_walk w = tl__walk(ni, idx->shape->dim, idx->stride, c->out.stride, NULL);
+    for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {
+        int32_t v = ((const int32_t *)idx->data)[w.offset[0]];
+        if (is_outside(v, K)) return fail_index(c, &w, v, K);
+        int64_t at = w.offset[1] + v * step;
+        switch (c->out.dtype) {
+        case TL_F32: ((float *)c->out.data)[at] = 1.0f; break;
+        case TL_F64: ((double *)c->out.data)[at] = 1.0; break;
+        case TL_I32: ((int32_t *)c->out.data)[at] = 1; break;
+        }
+    }
+    return TL_OK;
+}
+
+const tl_op tl_op_one_hot = {
+    .name = "one_hot",
+    .doc = "y = 0; y[i,idx[i]] = 1",
+    .grad_doc = "none",
+    .kind = TL_GATHER,
+    .shape = one_hot_shape,
+    .run = one_hot_run,
+    .lead = tl_lead_same,
+    .no_gradient = 1,
+};
+
+tl_tensor tl_one_hot(tl_tensor idx, int64_t K, tl_dtype dtype)
+{
+    int64_t i[2] = {K, dtype};
+    tl_attr attr = {2, i, 0, NULL};
+    return tl_record(&tl_op_one_hot, 1, &idx, &attr);
+}
+
+/* ---- elements along an axis ------------------------------------------------------------------ */
+
+/* want_alike -- equal shapes but for the axis. attr.i[0]: the axis counted from the end. */
+static int want_alike(tl_infer *q)
+{
+    tl_shape a = q->in[0], idx = q->in[1];
+    char ta[TL_SHAPE_TEXT], ti[TL_SHAPE_TEXT];
+    int fits = a.rank == idx.rank && q->attr->i[0] <= a.rank, axis = a.rank - (int)q->attr->i[0];
+    for (int j = 0; fits && j < a.rank; j++) fits = j == axis || a.dim[j] == idx.dim[j];
+    return fits ? TL_OK
+                : tl_infer_fail(q, TL_ESHAPE, "got %s, indices %s, want equal extents but along axis %d",
+                                tl_shape_text(a, ta, sizeof ta), tl_shape_text(idx, ti, sizeof ti), axis);
+}
+
+static int take_along_shape(tl_infer *q)
+{
+    q->shape = q->in[1];
+    int code = want_alike(q);
+    return code ? code : want_indices(q, 1);
+}
+
+static int take_along_run(tl_call *c)
+{
+    const tl_strided *a = &c->in[0], *idx = &c->in[1];
+    int axis = a->shape->rank - (int)c->attr->i[0];
+    int64_t n = a->shape->dim[axis], along = a->stride[axis], still[TL_MAX_RANK];
+    for (int j = 0; j < a->shape->rank; j++) still[j] = j == axis ? 0 : a->stride[j];
+    tl_walk w = tl__walk(idx->shape->rank, idx->shape->dim, idx->stride, c->out.stride, still);
+    for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {
+        int32_t v = ((const int32_t *)idx->data)[w.offset[0]];
+        if (is_outside(v, n)) return fail_index(c, &w, v, n);
+        int64_t from = w.offset[2] + v * along, to = w.offset[1];
+        switch (c->out.dtype) {
+        case TL_F32: ((float *)c->out.data)[to] = ((const float *)a->data)[from]; break;
+        case TL_F64: ((double *)c->out.data)[to] = ((const double *)a->data)[from]; break;
+        case TL_I32: ((int32_t *)c->out.data)[to] = ((const int32_t *)a->data)[from]; break;
+        }
+    }
+    return TL_OK;
+}
+
+/* Both operands must have the axis: one index for all steps would have to be repeated first. */
+static int along_lead(tl_lead *q)
+{
+    return q->led == 3;
+}
+
+static void take_along_adjoint(tl_adj *a)
+{
+    int from_end = (int)a->attr->i[0];
+    a->d[0] = tl_put_along(a->g, a->in[1], -from_end, a->in_shape[0].dim[a->in_shape[0].rank - from_end]);
+}
+
+static int put_along_shape(tl_infer *q)
+{
+    tl_shape src = q->in[0], idx = q->in[1];
+    char ts[TL_SHAPE_TEXT], ti[TL_SHAPE_TEXT];
+    if (!tl_shape_equal(src, idx))
+        return tl_infer_fail(q, TL_ESHAPE, "got %s, indices %s, want equal shapes", tl_shape_text(src, ts, sizeof ts),
+                             tl_shape_text(idx, ti, sizeof ti));
+    if (q->attr->i[1] < 0) return tl_infer_fail(q, TL_ERANGE, "got extent %lld, want 0 or more", (long long)q->attr->i[1]);
+    q->shape.dim[src.rank - q->attr->i[0]] = q->attr->i[1];
+    int code = want_floating(q);
+    return code ? code : want_indices(q, 1);
+}
+
+static int put_along_run(tl_call *c)
+{
+    const tl_strided *src = &c->in[0], *idx = &c->in[1];
+    int axis = src->shape->rank - (int)c->attr->i[0];
+    int64_t n = c->out.shape->dim[axis], along = c->out.stride[axis], still[TL_MAX_RANK];
+    for (int j = 0; j < src->shape->rank; j++) still[j] = j == axis ? 0 : c->out.stride[j];
+    tl__zero_strided(&c->out);
+    tl_walk w = tl__walk(src->shape->rank, src->shape->dim, idx->stride, src->stride, still);
+    for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {
+        int32_t v = ((const int32_t *)idx->data)[w.offset[0]];
+        if (is_outside(v, n)) return fail_index(c, &w, v, n);
+        int64_t to = w.offset[2] + v * along;
+        if (c->out.dtype == TL_F32)
+            ((float *)c->out.data)[to] += ((const float *)src->data)[w.offset[1]];
+        else
+            ((double *)c->out.data)[to] += ((const double *)src->data)[w.offset[1]];
+    }
+    return TL_OK;
+}
+
+static void put_along_adjoint(tl_adj *a)
+{
+    a->d[0] = tl_take_along(a->g, a->in[1], -(int)a->attr->i[0]);
+}
+
+static tl_tensor case_take_along(const tl_tensor *in)
+{
+    return tl_take_along(in[0], in[1], 1);
+}
+
+static tl_tensor case_put_along(const tl_tensor *in)
+{
+    return tl_put_along(in[0], in[1], 0, 5);
+}
+
+static const tl_case take_along_cases[] = {
+    {2, {{3, {2, 4, 3}}, {3, {2, 5, 3}}}, {TL_ANY, TL_INDEX}, 4, case_take_along},
+    {2, {{2, {3, 5}}, {2, {3, 1}}}, {TL_ANY, TL_INDEX}, 5, case_take_along}};
+static const tl_case put_along_cases[] = {{2, {{2, {3, 2}}, {2, {3, 2}}}, {TL_ANY, TL_INDEX}, 5, case_put_along}};
+
+const tl_op tl_op_take_along = {
+    .name = "take_along",
+    .doc = "y[i,j] = a[i,idx[i,j]] along an axis",
+    .grad_doc = "da = put_along(g, idx)",
+    .kind = TL_GATHER,
+    .shape = take_along_shape,
+    .run = take_along_run,
+    .lead = along_lead,
+    .adjoint = take_along_adjoint,
+    .reads = TL_READS(1),
+    .ncases = 2,
+    .cases = take_along_cases,
+};
+
+const tl_op tl_op_put_along = {
+    .name = "put_along",
+    .doc = "y = 0; y[i,idx[i,j]] += src[i,j] along an axis",
+    .grad_doc = "dsrc = take_along(g, idx)",
+    .kind = TL_GATHER,
+    .shape = put_along_shape,
+    .run = put_along_run,
+    .lead = along_lead,
+    .adjoint = put_along_adjoint,
+    .reads = TL_READS(1),
+    .ncases = 1,
+    .cases = put_along_cases,
+};
+
+/* record_along -- with the axis counted from the end, and one more attribute if extent is not NULL. */
+static tl_tensor record_along(const tl_op *op, tl_tensor a, tl_tensor idx, int axis, const int64_t *extent)
+{
+    tl_tensor in[2] = {a, idx};
+    if (!tl__same_tape(op->name, 2, in)) return (tl_tensor){0};
+    int rank = tl_rank(a), front = tl__shape_axis(rank, axis);
+    if (front < 0) return tl_fail_tensor(a, TL_ESHAPE, op->name, "got axis %d, want one in [%d,%d)", axis, -rank, rank);
+    int64_t i[2] = {rank - front, extent ? *extent : 0};
+    tl_attr attr = {extent ? 2 : 1, i, 0, NULL};
+    return tl_record(op, 2, in, &attr);
+}
+
+tl_tensor tl_take_along(tl_tensor a, tl_tensor idx, int axis)
+{
+    return record_along(&tl_op_take_along, a, idx, axis, NULL);
+}
+
+tl_tensor tl_put_along(tl_tensor src, tl_tensor idx, int axis, int64_t extent)
+{
+    return record_along(&tl_op_put_along, src, idx, axis, &extent);
+}

@@ -1,0 +1,15 @@
+/* ops.h -- all operations: include this one. Each family's header is its manual. */
+#ifndef TL_OPS_OPS_H
+#define TL_OPS_OPS_H
+
+#include "core/grad.h"
+#include "core/space.h"
+#include "ops/elementwise.h"
+#include "ops/index.h"
+#include "ops/loss.h"
+#include "ops/matmul.h"
+#include "ops/noise.h"
+#include "ops/reduce.h"
+#include "ops/view.h"
+
+#endif

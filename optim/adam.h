@@ -1,0 +1,44 @@
+/* adam.h -- Adam, and AdamW: the same with decoupled weight decay. */
+#ifndef TL_OPTIM_ADAM_H
+#define TL_OPTIM_ADAM_H
+
+#include "optim/optimizer.h"
+
+TL_BEGIN_DECLS
+
+typedef struct tl_adam_opts {
+    double lr;           /* default 1e-3 */
+    double beta1, beta2; /* default 0.9, 0.999 */
+    double eps;          /* default 1e-8 */
+    double weight_decay; /* lambda, default 0 (AdamW: 0.01) */
+    int decoupled;       /* weight decay acts on p, not through g: default 0 (AdamW: 1) */
+} tl_adam_opts;
+
+TL_API tl_adam_opts tl_adam_defaults(void);
+TL_API tl_adam_opts tl_adamw_defaults(void);
+
+/* tl_adam_new -- PyTorch's Adam and, if decoupled, AdamW:
+ *
+ *     g += lambda p                           (decoupled: p *= 1 - lr lambda)
+ *     m  = b1 m + (1 - b1) g
+ *     v  = b2 v + (1 - b2) g^2
+ *     p -= lr / (1 - b1^t)  m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+ *
+ * NULL, and err filled, on failure.   Source: Kingma and Ba 2015, algorithm 1; Loshchilov and
+ * Hutter 2019, algorithm 2. */
+TL_API tl_optim *tl_adam_new(tl_params *params, const tl_adam_opts *opts, tl_err *err);
+/* tl_adamw_new -- tl_adam_new whose defaults (opts NULL) are AdamW's. */
+TL_API tl_optim *tl_adamw_new(tl_params *params, const tl_adam_opts *opts, tl_err *err);
+
+/* tl_adam_values -- parameter and both moments after a step. */
+typedef struct tl_adam_values {
+    tl_tensor p, m, v;
+} tl_adam_values;
+
+/* tl_adam_update -- step t (1 is the first) as a function: new values are returned, nothing is
+ * assigned. */
+TL_API tl_adam_values tl_adam_update(tl_tensor p, tl_tensor g, tl_tensor m, tl_tensor v, int64_t t,
+                                     const tl_adam_opts *opts);
+
+TL_END_DECLS
+#endif

@@ -1,0 +1,57 @@
+/* clip.c -- limits on the gradients. */
+#include "optim/clip.h"
+
+#include "ops/ops.h"
+
+/* p's gradient, or the inert tensor for a frozen parameter and one without gradient. */
+static tl_tensor gradient(tl_tape *tape, tl_param *p)
+{
+    tl_tensor none = {0};
+    return tl_param_is_frozen(p) ? none : tl_param_grad(tape, p);
+}
+
+static tl_tensor norm_of(tl_tape *tape, tl_params *params)
+{
+    tl_tensor square = tl_scalar(tape, tl_params_dtype(params), 0);
+    for (int i = 0; i < tl_params_count(params); i++) {
+        tl_tensor g = gradient(tape, tl_params_at(params, i));
+        if (g.tape)
+            square = tl_add(square, tl_sum_all(tl_mul(g, g)));
+    }
+    return tl_sqrt(square);
+}
+
+tl_tensor tl_grad_norm(tl_tape *tape, tl_params *params)
+{
+    tl_no_grad_open(tape);
+    tl_tensor norm = norm_of(tape, params);
+    tl_no_grad_close(tape);
+    return norm;
+}
+
+tl_tensor tl_clip_grad_norm(tl_tape *tape, tl_params *params, double max_norm)
+{
+    tl_no_grad_open(tape);
+    tl_tensor norm = norm_of(tape, params), limit = tl_scalar(tape, tl_dtype_of(norm), max_norm);
+    tl_tensor factor = tl_clamp(tl_div(limit, tl_add_scalar(norm, 1e-6)), 0, 1);
+    for (int i = 0; i < tl_params_count(params); i++) {
+        tl_param *p = tl_params_at(params, i);
+        tl_tensor g = gradient(tape, p);
+        if (g.tape)
+            tl_set_param_grad(tape, p, tl_mul(g, factor));
+    }
+    tl_no_grad_close(tape);
+    return norm;
+}
+
+void tl_clip_grad_value(tl_tape *tape, tl_params *params, double limit)
+{
+    tl_no_grad_open(tape);
+    for (int i = 0; i < tl_params_count(params); i++) {
+        tl_param *p = tl_params_at(params, i);
+        tl_tensor g = gradient(tape, p);
+        if (g.tape)
+            tl_set_param_grad(tape, p, tl_clamp(g, -limit, limit));
+    }
+    tl_no_grad_close(tape);
+}

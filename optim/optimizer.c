@@ -1,0 +1,175 @@
+/* optimizer.c -- applies a rule to every parameter that has a gradient, and commits. */
+#include "optim/optimizer.h"
+
+#include "core/memory.h"
+#include "core/op.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What the rule keeps for one parameter. */
+typedef struct tl_kept {
+    tl_param *slot[TL_RULE_SLOTS];
+    tl_param *step; /* [], number of steps taken */
+} tl_kept;
+
+struct tl_optim {
+    tl_params *params;
+    const tl_rule *rule;
+    tl_params *state;
+    tl_kept *kept; /* [nkept], of parameter 0, 1, ... of params */
+    uint32_t nkept, capacity;
+    double lr;
+    double opts[TL_RULE_OPTS / sizeof(double)]; /* doubles: aligned for any options */
+};
+
+static tl_param *keep_new(tl_optim *o, const tl_param *p, const char *what, tl_shape shape,
+                          tl_err *err)
+{
+    char name[512];
+    int n = snprintf(name, sizeof name, "%s.%s", tl_param_name(p), what);
+    if (n >= (int)sizeof name) {
+        tl__fail(err, TL_ENAME, "%s: parameter name %.40s... is too long", o->rule->name, name);
+        return NULL;
+    }
+    tl_param *kept =
+        tl_params_find(o->state, name); /* made before by a call that ran out of memory half-way */
+    return kept ? kept : tl_param_new(o->state, name, shape, err);
+}
+
+/* Makes what is kept for parameters that were added to the set since the last call. */
+static int keep_all(tl_optim *o, tl_err *err)
+{
+    uint32_t n = (uint32_t)tl_params_count(o->params);
+    if (n <= o->nkept)
+        return TL_OK;
+    if (tl__grow(&o->kept, &o->capacity, n, sizeof *o->kept) != TL_OK)
+        return tl__fail(err, TL_ENOMEM, "%s: out of memory", o->rule->name);
+    for (; o->nkept < n; o->nkept++) {
+        const tl_param *p = tl_params_at(o->params, (int)o->nkept);
+        tl_kept *k = &o->kept[o->nkept];
+        memset(k, 0, sizeof *k);
+        for (int i = 0; i < o->rule->nslots; i++)
+            if (!(k->slot[i] = keep_new(o, p, o->rule->slot[i], tl_param_shape(p), err)))
+                return err->code;
+        if (!(k->step = keep_new(o, p, "step", tl_shape0(), err)))
+            return err->code;
+    }
+    return TL_OK;
+}
+
+tl_optim *tl_optim_new(tl_params *params, const tl_rule *rule, double lr, const void *opts,
+                       size_t size, tl_err *err)
+{
+    tl_err local = {0};
+    err = err ? err : &local;
+    const char *name = rule && rule->name ? rule->name : "optimizer";
+    if (!params || !rule || !rule->update || rule->nslots < 0 || rule->nslots > TL_RULE_SLOTS ||
+        size > TL_RULE_OPTS) {
+        tl__fail(err, TL_EINVAL,
+                 "%s: got params %s, rule %s; want both, at most %d slots and %d bytes of options",
+                 name, params ? "given" : "NULL", rule ? "given" : "NULL", TL_RULE_SLOTS,
+                 TL_RULE_OPTS);
+        return NULL;
+    }
+    tl_optim *o = tl__calloc(1, sizeof *o);
+    if (o) {
+        o->params = params;
+        o->rule = rule;
+        o->lr = lr;
+        if (size)
+            memcpy(o->opts, opts, size);
+        o->state = tl_params_new(tl_params_dtype(params));
+    }
+    if (!o || !o->state) {
+        tl__fail(err, TL_ENOMEM, "%s: out of memory", name);
+        tl_optim_free(o);
+        return NULL;
+    }
+    if (keep_all(o, err) != TL_OK) {
+        tl_optim_free(o);
+        return NULL;
+    }
+    return o;
+}
+
+void tl_optim_free(tl_optim *o)
+{
+    if (!o)
+        return;
+    tl_params_free(o->state);
+    tl__free(o->kept);
+    tl__free(o);
+}
+
+static int64_t steps_of(const tl_kept *k)
+{
+    double steps = 0;
+    tl_param_get_f64(k->step, &steps, 1);
+    return (int64_t)steps;
+}
+
+/* Records the step of one parameter: new value, new slots, step count; its gradient is consumed. */
+static void step_param(tl_optim *o, tl_tape *tape, tl_param *p, const tl_kept *k, tl_tensor g)
+{
+    const tl_tensor none = {0};
+    tl_tensor slot[TL_RULE_SLOTS];
+    int64_t t = steps_of(k) + 1;
+    for (int i = 0; i < o->rule->nslots; i++)
+        slot[i] = tl_use(tape, k->slot[i]);
+    tl_tensor value = o->rule->update(o->opts, o->lr, t, tl_use(tape, p), g, slot);
+    tl_assign(p, value);
+    for (int i = 0; i < o->rule->nslots; i++)
+        tl_assign(k->slot[i], slot[i]);
+    tl_assign(k->step, tl_scalar(tape, tl_params_dtype(o->state), (double)t));
+    tl_set_param_grad(tape, p, none);
+}
+
+int tl_optim_step(tl_optim *o, tl_tape *tape)
+{
+    if (!o || !tape)
+        return TL_EINVAL;
+    if (tl_tape_status(tape) != TL_OK)
+        return tl_tape_status(tape);
+    tl_err err = {0};
+    if (keep_all(o, &err) != TL_OK)
+        return tl_tape_fail(tape, err.code, "step", "%s", err.message);
+
+    tl_scope_open(tape, o->rule->name);
+    tl_no_grad_open(tape);
+    for (uint32_t i = 0; i < o->nkept; i++) {
+        tl_param *p = tl_params_at(o->params, (int)i);
+        tl_tensor g = tl_param_is_frozen(p) ? (tl_tensor){0} : tl_param_grad(tape, p);
+        if (g.tape)
+            step_param(o, tape, p, &o->kept[i], g);
+    }
+    tl_no_grad_close(tape);
+    tl_scope_close(tape);
+    return tl_commit(tape);
+}
+
+double tl_optim_lr(const tl_optim *o)
+{
+    return o ? o->lr : 0;
+}
+
+void tl_optim_set_lr(tl_optim *o, double lr)
+{
+    if (o)
+        o->lr = lr;
+}
+
+tl_params *tl_optim_state(tl_optim *o)
+{
+    return o ? o->state : NULL;
+}
+
+int64_t tl_optim_steps(const tl_optim *o)
+{
+    int64_t most = 0;
+    for (uint32_t i = 0; o && i < o->nkept; i++) {
+        int64_t steps = steps_of(&o->kept[i]);
+        most = steps > most ? steps : most;
+    }
+    return most;
+}

@@ -1,0 +1,54 @@
+/* sgd.c -- stochastic gradient descent, with momentum. */
+#include "optim/sgd.h"
+
+#include "ops/ops.h"
+
+tl_sgd_opts tl_sgd_defaults(void)
+{
+    tl_sgd_opts o = {0.01, 0, 0, 0, 0};
+    return o;
+}
+
+tl_sgd_values tl_sgd_update(tl_tensor p, tl_tensor g, tl_tensor m, int64_t t,
+                            const tl_sgd_opts *opts)
+{
+    tl_sgd_opts o = opts ? *opts : tl_sgd_defaults();
+    if (o.weight_decay != 0)
+        g = tl_add(g, tl_scale(p, o.weight_decay));
+    if (o.momentum != 0) {
+        /* m is zero before the first step, which is not dampened */
+        m = tl_add(tl_scale(m, o.momentum), tl_scale(g, t > 1 ? 1 - o.dampening : 1));
+        g = o.nesterov ? tl_add(g, tl_scale(m, o.momentum)) : m;
+    }
+    tl_sgd_values after = {tl_sub(p, tl_scale(g, o.lr)), m};
+    return after;
+}
+
+static tl_tensor sgd_rule(const void *opts, double lr, int64_t t, tl_tensor p, tl_tensor g,
+                          tl_tensor *slot)
+{
+    tl_sgd_opts o = *(const tl_sgd_opts *)opts;
+    o.lr = lr;
+    tl_tensor none = {0};
+    tl_sgd_values after = tl_sgd_update(p, g, o.momentum != 0 ? slot[0] : none, t, &o);
+    if (o.momentum != 0)
+        slot[0] = after.m;
+    return after.p;
+}
+
+static const tl_rule plain = {"sgd", 0, {0}, sgd_rule};
+static const tl_rule with_momentum = {"sgd", 1, {"m"}, sgd_rule};
+
+tl_optim *tl_sgd_new(tl_params *params, const tl_sgd_opts *opts, tl_err *err)
+{
+    tl_sgd_opts o = opts ? *opts : tl_sgd_defaults();
+    if (!(o.momentum >= 0) || (o.nesterov && (o.momentum == 0 || o.dampening != 0))) {
+        tl__fail(err, TL_EINVAL,
+                 "sgd: got momentum %g, dampening %g, nesterov %d; want momentum >= 0, and with "
+                 "nesterov "
+                 "momentum > 0 and dampening 0",
+                 o.momentum, o.dampening, o.nesterov);
+        return NULL;
+    }
+    return tl_optim_new(params, o.momentum != 0 ? &with_momentum : &plain, o.lr, &o, sizeof o, err);
+}

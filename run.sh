@@ -1,0 +1,139 @@
+#!/bin/sh
+# ./run.sh [options]   builds, gets the text, trains rnn, gru and lstm on it; options: gru_vs_lstm's
+# ./run.sh test        unit tests, the same under sanitizers, thread tests, installed copy, examples
+# ./run.sh bench       the benchmarks of tests/bench
+set -eu
+cd "$(dirname "$0")"
+
+packages="build-essential meson ninja-build pkg-config libblis-dev libuv1-dev libjansson-dev \
+librandom123-dev bible-kjv"
+test_packages="libcriterion-dev clang python3"
+text=build/data/kjv.txt
+text_sha256=cd45f0c9cedab8e4439bd6486c8952c77cc8b0ecc5d1f6ae3513f2039f47229d
+
+say() {
+    printf '== %s\n' "$*"
+}
+
+# install_packages NAME... -- by apt-get when root, otherwise says which line does it.
+install_packages() {
+    command -v dpkg-query >/dev/null || return 0
+    missing=
+    for package; do
+        case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
+        "install ok installed") ;;
+        *) missing="$missing $package" ;;
+        esac
+    done
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        echo "missing packages; please run: apt-get install --no-install-recommends$missing" >&2
+        exit 1
+    fi
+    say "installing$missing"
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+}
+
+# configure DIRECTORY OPTION... -- once; later changes of the build files are seen by ninja.
+configure() {
+    directory=$1
+    shift
+    if [ ! -f "$directory/build.ninja" ]; then
+        mkdir -p "$directory"
+        meson setup "$directory" "$@" >"$directory/setup.txt" 2>&1 || {
+            cat "$directory/setup.txt" >&2
+            exit 1
+        }
+    fi
+}
+
+# get_text -- the King James Bible as the package bible-kjv prints it, checked and kept.
+get_text() {
+    if [ ! -f "$text" ]; then
+        mkdir -p "$(dirname "$text")"
+        bible -f gen1:1-rev22:21 >"$text.part"
+        echo "$text_sha256  $text.part" | sha256sum --check --quiet
+        mv "$text.part" "$text"
+    fi
+}
+
+# run_meson_tests DIRECTORY OPTION... -- failures are counted at the end, from the log.
+run_meson_tests() {
+    directory=$1
+    shift
+    meson test -C "$directory" --no-rebuild --quiet --print-errorlogs "$@" || true
+}
+
+run_all_tests() {
+    results=build/results
+    rm -rf $results
+    mkdir -p $results
+
+    say "unit tests"
+    configure build -Dtests=enabled
+    meson configure build -Dtests=enabled
+    ninja -C build --quiet
+    get_text
+    run_meson_tests build --logbase unit
+    cp build/meson-logs/unit.json $results/ || true
+
+    # A sanitizer's finding must abort: the test runner does not see an exit code or a line.
+    say "unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+    configure build-asan -Dtests=enabled -Dexamples=false -Db_sanitize=address,undefined \
+        -Db_lundef=false -Db_ndebug=false -Doptimization=1 -Dc_args=-fno-sanitize-recover=all
+    ninja -C build-asan --quiet
+    ASAN_OPTIONS=abort_on_error=1 \
+        UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 \
+        run_meson_tests build-asan --logbase asan --timeout-multiplier 3
+    cp build-asan/meson-logs/asan.json $results/ || true
+
+    say "threads under ThreadSanitizer"
+    configure build-tsan -Dtests=disabled -Dexamples=false -Db_sanitize=thread -Db_lundef=false \
+        -Doptimization=1
+    ninja -C build-tsan --quiet
+    TSAN_OPTIONS=halt_on_error=1 run_meson_tests build-tsan --logbase tsan --suite threads
+    cp build-tsan/meson-logs/tsan.json $results/ || true
+
+    say "clang without a warning"
+    if CC=clang configure build-clang -Dtests=disabled && ninja -C build-clang --quiet; then
+        echo "ok 1 - clang builds library and examples without a warning"
+    else
+        echo "not ok 1 - clang builds library and examples without a warning"
+    fi >$results/clang.tap
+
+    say "installed copy, in C and C++"
+    tests/test_install.sh build >$results/install.tap || true
+    say "examples"
+    tests/test_examples.sh build "$text" >$results/examples.tap || true
+
+    python3 tests/count.py $results/unit.json $results/asan.json $results/tsan.json \
+        $results/clang.tap $results/install.tap $results/examples.tap
+}
+
+case ${1:-} in
+test)
+    install_packages $packages $test_packages
+    run_all_tests
+    ;;
+bench)
+    install_packages $packages
+    configure build
+    ninja -C build --quiet
+    for program in build/tests/bench_*; do
+        if [ -f "$program" ] && [ -x "$program" ]; then
+            say "$program"
+            "$program"
+        fi
+    done
+    ;;
+*)
+    install_packages $packages
+    say "building"
+    configure build
+    ninja -C build --quiet examples/gru_vs_lstm
+    get_text
+    mkdir -p out
+    exec build/examples/gru_vs_lstm --csv=out/gru_vs_lstm.csv --svg=out/gru_vs_lstm.svg "$@" "$text"
+    ;;
+esac

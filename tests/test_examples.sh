@@ -1,0 +1,94 @@
+#!/bin/sh
+# tests/test_examples.sh BUILD TEXT -- runs the programs of examples/ and looks at what they leave
+# behind; prints TAP.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=$1
+text=$2
+examples=$build/examples
+out=$build/examples-out
+log=$out/log
+count=0
+failed=0
+
+check() {
+    name=$1
+    shift
+    count=$((count + 1))
+    if "$@" >"$log" 2>&1; then
+        echo "ok $count - $name"
+    else
+        failed=$((failed + 1))
+        echo "not ok $count - $name"
+        tail -n 30 "$log" | sed 's/^/# /'
+    fi
+}
+
+# train NAME OPTION... -- a main job of seconds; what it prints is kept in out/NAME.txt.
+train() {
+    file=$out/$1.txt
+    shift
+    "$examples/gru_vs_lstm" --hidden=24 --embed=16 --batch=8 --length=32 "$@" "$text" >"$file" 2>&1
+    code=$?
+    cat "$file"
+    return $code
+}
+
+well_formed() {
+    python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' "$1"
+}
+
+# curves_fall -- the CSV has all three cells, and each one ends well below its first value.
+curves_fall() {
+    python3 - "$1" <<'END'
+import csv, sys
+first, last = {}, {}
+for row in csv.DictReader(open(sys.argv[1])):
+    if row["valid_bits"]:
+        first.setdefault(row["cell"], float(row["valid_bits"]))
+        last[row["cell"]] = float(row["valid_bits"])
+print(first, last)
+assert set(last) == {"rnn", "gru", "lstm"}
+assert all(last[c] < first[c] - 0.5 for c in last)
+END
+}
+
+# stops_cleanly -- Ctrl-C: exit code 0, and the table of what there is.
+stops_cleanly() {
+    "$examples/gru_vs_lstm" --steps=1000000 --cells=gru --hidden=24 --sample=20 "$text" \
+        >"$out/stopped.txt" 2>&1 &
+    pid=$!
+    sleep 3
+    kill -INT $pid
+    wait $pid
+    code=$?
+    cat "$out/stopped.txt"
+    [ $code = 0 ] && grep -q 'bits' "$out/stopped.txt"
+}
+
+# same_numbers A B -- the two CSV files differ in nothing but the clock.
+same_numbers() {
+    cut -d, -f1-3,5- "$1" >"$1.cut"
+    cut -d, -f1-3,5- "$2" >"$2.cut"
+    cmp "$1.cut" "$2.cut"
+}
+
+rm -rf "$out"
+mkdir -p "$out"
+short="--steps=60 --sample=40"
+# shellcheck disable=SC2086
+check "gru_vs_lstm trains" \
+    train one $short --csv="$out/one.csv" --svg="$out/one.svg" --save="$out/one"
+check "the curves fall" curves_fall "$out/one.csv"
+check "the picture is well-formed" well_formed "$out/one.svg"
+# shellcheck disable=SC2086
+check "gru_vs_lstm again, four workers" train two $short --csv="$out/two.csv" --workers=4
+check "the numbers are the same" same_numbers "$out/one.csv" "$out/two.csv"
+check "gru_vs_lstm goes on from saved weights" train three --steps=10 --load="$out/one"
+check "gru_vs_lstm stops at Ctrl-C" stops_cleanly
+check "gru_vs_lstm refuses a missing text" sh -c "! $examples/gru_vs_lstm $out/none.txt"
+check "bptt_by_hand agrees" "$examples/bptt_by_hand"
+check "custom_cell learns" "$examples/custom_cell"
+
+echo "1..$count"
+[ $failed = 0 ]
