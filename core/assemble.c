@@ -1,11 +1,14 @@
-/* assemble.c -- pieces put into zeros at their offsets; where they overlap they add. The adjoint of slices, and concat's kernel.
+/* assemble.c -- pieces put into zeros at their offsets; where they overlap they add. The
+ * adjoint of slices, and concat's kernel.
  *
- *     shape [6]     pieces  a at 0, b at 2        a a a . . .
- *                                                 . . b b . .
- *                                                 a a(a+b)b . 0
+ *     zeros             0 0 0   0 0 0
+ *     piece a at 0      a a a
+ *     piece b at 2          b   b
+ *     result            a a a+b b 0 0
  *
- * Attributes: {n, r, offset of piece 0 along axes 0 .. r-1 from the front, of piece 1, ...}; the shape is the node's own. Pieces
- * are added in their order, so the result's bits are those of adding n padded tensors one after the other. */
+ * Attributes: {n, r, offset of piece 0 along axes 0 .. r-1 from the front, of piece 1, ...};
+ * the shape is the node's own. Pieces are added in their order, so the result's bits are those
+ * of adding n padded tensors one after the other. */
 #include "core/memory.h"
 #include "core/node.h"
 #include "core/space.h"
@@ -13,7 +16,8 @@
 #include <string.h>
 
 /* add_run -- n elements of a row; the innermost loop. */
-static void add_run(tl_dtype dtype, int64_t n, const void *from, int64_t from_stride, void *to, int64_t to_stride)
+static void add_run(tl_dtype dtype, int64_t n, const void *from, int64_t from_stride, void *to,
+                    int64_t to_stride)
 {
     if (dtype == TL_F32) {
         const float *x = from;
@@ -42,7 +46,8 @@ static void zero_run(size_t size, int64_t n, char *to, int64_t stride)
             memset(to + i * stride * (int64_t)size, 0, size);
 }
 
-/* place -- adds piece (NULL: writes zeros) into the block of `out` of extents dim that begins at `to`, row by row. */
+/* place -- adds piece (NULL: writes zeros) into the block of `out` of extents dim that begins
+ * at `to`, row by row. */
 static void place(const tl_strided *out, const int64_t *dim, char *to, const tl_strided *piece)
 {
     const int last = out->shape->rank - 1;
@@ -60,8 +65,8 @@ static void place(const tl_strided *out, const int64_t *dim, char *to, const tl_
         char *here = to + y * (int64_t)size;
         const int64_t step = last < 0 ? 1 : out->stride[last];
         if (piece)
-            add_run(out->dtype, n, (const char *)piece->data + x * (int64_t)size, last < 0 ? 1 : piece->stride[last], here,
-                    step);
+            add_run(out->dtype, n, (const char *)piece->data + x * (int64_t)size,
+                    last < 0 ? 1 : piece->stride[last], here, step);
         else
             zero_run(size, n, here, step);
     }
@@ -77,7 +82,8 @@ static int assemble_run(tl_call *c)
         int64_t at = 0;
         for (int a = 0; a < rank; a++)
             at += offset[a] * out->stride[a];
-        place(out, c->in[p].shape->dim, (char *)out->data + at * (int64_t)tl_dtype_size(out->dtype), &c->in[p]);
+        place(out, c->in[p].shape->dim, (char *)out->data + at * (int64_t)tl_dtype_size(out->dtype),
+              &c->in[p]);
     }
     return TL_OK;
 }
@@ -141,7 +147,8 @@ void tl__assemble_offset(const tl_node *n, uint32_t piece, int64_t *offset)
         offset[a] = n->attr.i[2 + (int64_t)piece * n->shape.rank + a];
 }
 
-/* fit -- whether piece p of n lies inside shape and is of the first one's dtype; the error is the tape's. */
+/* fit -- whether piece p of n lies inside shape and is of the first one's dtype; the error is
+ * the tape's. */
 static int fit(tl_tensor t, int p, tl_dtype dtype, const tl_shape *shape, const int64_t *offset)
 {
     const tl_shape s = tl_shape_of(t);
@@ -154,13 +161,15 @@ static int fit(tl_tensor t, int p, tl_dtype dtype, const tl_shape *shape, const 
         inside = offset[a] >= 0 && offset[a] <= shape->dim[a] - s.dim[a];
     if (inside)
         return TL_OK;
-    return tl_tape_fail(t.tape, TL_ESHAPE, "assemble", "got %s at %s as piece %d, want a part of %s",
+    return tl_tape_fail(t.tape, TL_ESHAPE, "assemble",
+                        "got %s at %s as piece %d, want a part of %s",
                         tl_shape_text(s, got, sizeof got),
                         tl_shape_text(tl_shape_of_dims(shape->rank, offset), at, sizeof at), p,
                         tl_shape_text(*shape, want, sizeof want));
 }
 
-tl_tensor tl_assemble(tl_shape shape, int n, const tl_tensor *piece, const int64_t (*offset)[TL_MAX_RANK])
+tl_tensor tl_assemble(tl_shape shape, int n, const tl_tensor *piece,
+                      const int64_t (*offset)[TL_MAX_RANK])
 {
     const tl_tensor none = {0};
     if (n < 1 || !tl__same_tape("assemble", n, piece))

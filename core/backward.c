@@ -106,8 +106,12 @@ void tl_set_param_grad(tl_tape *tape, tl_param *p, tl_tensor g)
     if (!n)
         return;
     char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
-    if (g.tape != tape || n->dtype != p->store.dtype || !tl_shape_equal(n->shape, p->store.shape)) {
-        tl_tape_fail(tape, g.tape != tape ? TL_ETAPE : TL_ESHAPE, "tl_set_param_grad", "got %s %s, but %s is %s %s",
+    if (g.tape != tape) {
+        tl_tape_fail(tape, TL_ETAPE, "tl_set_param_grad", "the gradient for %s lives on another tape", p->name);
+        return;
+    }
+    if (n->dtype != p->store.dtype || !tl_shape_equal(n->shape, p->store.shape)) {
+        tl_tape_fail(tape, n->dtype != p->store.dtype ? TL_EDTYPE : TL_ESHAPE, "tl_set_param_grad", "got %s %s, but %s is %s %s",
                      tl_dtype_name(n->dtype), tl_shape_text(n->shape, got, sizeof got), p->name,
                      tl_dtype_name(p->store.dtype), tl_shape_text(p->store.shape, want, sizeof want));
         return;

@@ -21,18 +21,24 @@ static char *index_text(tl_shape shape, int64_t element, char *text, size_t size
     return tl_shape_text(index, text, size);
 }
 
-static int refuse(const tl_reader *file, const tl_stored_tensor *t, int64_t element, double value, tl_err *err)
+static int refuse(const tl_reader *file, const tl_stored_tensor *t, int64_t element, double value,
+                  tl_err *err)
 {
     char text[TL_SHAPE_TEXT];
     index_text(t->shape, element, text, sizeof text);
     if (isfinite(value))
-        return tl__fail(err, TL_ERANGE, "%s: %.100s%s is %g, too large for f32", file->path, t->name, text, value);
-    return tl__fail(err, TL_ERANGE, "%s: %.100s%s is %s; to load such values all the same, set allow_nonfinite", file->path, t->name,
-                    text, isnan(value) ? "NaN" : value > 0 ? "infinite" : "minus infinite");
+        return tl__fail(err, TL_ERANGE, "%s: %.100s%s is %g, too large for f32", file->path,
+                        t->name, text, value);
+    return tl__fail(err, TL_ERANGE,
+                    "%s: %.100s%s is %s; to load such values all the same, set allow_nonfinite",
+                    file->path, t->name, text,
+                    isnan(value) ? "NaN"
+                    : value > 0  ? "infinite"
+                                 : "minus infinite");
 }
 
-/* Each of these converts n elements and returns the number of the first one that is refused, or n. An f32 that goes to f32
- * keeps its bits, a NaN's too. */
+/* Each of these converts n elements and returns the number of the first one that is refused, or n.
+ * An f32 that goes to f32 keeps its bits, a NaN's too. */
 #define CONVERT(name, from, to, value_of)                                                          \
     static int64_t name(int64_t n, const void *in, void *out, int allow)                           \
     {                                                                                              \
@@ -81,13 +87,16 @@ static double value_at(tl_stored type, const void *in, int64_t i)
     }
 }
 
-int tl__convert(const tl_reader *file, const tl_stored_tensor *t, int allow_nonfinite, tl_dtype to, void *out, tl_err *err)
+int tl__convert(const tl_reader *file, const tl_stored_tensor *t, int allow_nonfinite, tl_dtype to,
+                void *out, tl_err *err)
 {
     if (to == TL_I32 && t->type == TL_STORED_I32)
         return tl__reader_get(file, t->at, out, (size_t)t->bytes, err);
     if (to == TL_I32 || t->type > TL_STORED_F64)
-        return tl__fail(err, TL_EDTYPE, "%s: %.100s is %s, want %s", file->path, t->name, t->type_name, tl_dtype_name(to));
-    const convert_fn convert = to == TL_F32 ? converters[t->type].to_f32 : converters[t->type].to_f64;
+        return tl__fail(err, TL_EDTYPE, "%s: %.100s is %s, want %s", file->path, t->name,
+                        t->type_name, tl_dtype_name(to));
+    const convert_fn convert =
+        to == TL_F32 ? converters[t->type].to_f32 : converters[t->type].to_f64;
     const size_t size = (size_t)converters[t->type].size;
     void *piece = tl__aligned_alloc(PIECE * size);
     if (!piece)
@@ -96,7 +105,10 @@ int tl__convert(const tl_reader *file, const tl_stored_tensor *t, int allow_nonf
     for (int64_t i = 0; i < t->count && code == TL_OK; i += PIECE) {
         int64_t n = t->count - i < PIECE ? t->count - i : PIECE;
         code = tl__reader_get(file, t->at + (uint64_t)i * size, piece, (size_t)n * size, err);
-        int64_t good = code == TL_OK ? convert(n, piece, (char *)out + (size_t)i * tl_dtype_size(to), allow_nonfinite) : n;
+        int64_t good =
+            code == TL_OK
+                ? convert(n, piece, (char *)out + (size_t)i * tl_dtype_size(to), allow_nonfinite)
+                : n;
         if (good < n)
             code = refuse(file, t, i + good, value_at(t->type, piece, good), err);
     }

@@ -24,7 +24,7 @@ static void queue(tl_effect_kind kind, tl_store *store, tl_tensor t, const char 
         return;
     }
     if (n->frame != 0) {
-        tl_tape_fail(tape, TL_EFRAME, what, "%s belongs to the body of a scan",
+        tl_tape_fail(tape, TL_EFRAME, what, "got %s, a value of a scan's body; ask tl_scan_last",
                      tl__describe(tape, t.slot, got, sizeof got));
         return;
     }

@@ -183,7 +183,8 @@ int tl__writer_commit(tl_writer *w, tl_err *err)
         tl__writer_cancel(w);
         return code;
     }
-    if (fsync(directory) != 0 && errno != EINVAL && errno != ENOTSUP) /* those two: nothing to sync there */
+    if (fsync(directory) != 0 && errno != EINVAL &&
+        errno != ENOTSUP) /* those two: nothing to sync there */
         code = io_failed(err, w->path, "is in place, but its directory cannot be synced");
     close(directory);
     writer_close(w);

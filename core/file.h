@@ -1,8 +1,8 @@
 /* file.h -- files that are either there whole or not at all. Private.
  *
- * Reading goes by position, and every length is checked against the file's size before it is used. Writing goes
- * to a temporary file beside the target, which a commit syncs and renames over it: a crash or a full disk leaves
- * the old file as it was. */
+ * Reading goes by position, and every length is checked against the file's size before it is used.
+ * Writing goes to a temporary file beside the target, which a commit syncs and renames over it: a
+ * crash or a full disk leaves the old file as it was. */
 #ifndef TL_CORE_FILE_H
 #define TL_CORE_FILE_H
 
@@ -22,8 +22,8 @@ TL_API int tl__reader_open(tl_reader *r, const char *path, tl_err *err);
 TL_API int tl__reader_get(const tl_reader *r, uint64_t at, void *out, size_t size, tl_err *err);
 TL_API void tl__reader_close(tl_reader *r);
 
-/* tl__file_load -- the whole file, followed by a zero byte that *size does not count; freed by tl__free.
- * NULL, and err filled, on failure. */
+/* tl__file_load -- the whole file, followed by a zero byte that *size does not count; freed by
+ * tl__free. NULL, and err filled, on failure. */
 TL_API char *tl__file_load(const char *path, size_t *size, tl_err *err);
 
 /* tl_writer -- a file being written. After open, exactly one of commit and cancel ends it. */
@@ -36,7 +36,8 @@ typedef struct tl_writer {
 TL_API int tl__writer_open(tl_writer *w, const char *path, tl_err *err);
 TL_API int tl__writer_put(tl_writer *w, const void *data, size_t size, tl_err *err);
 
-/* tl__writer_commit -- syncs, renames, syncs the directory. On failure the old file is what it was. */
+/* tl__writer_commit -- syncs, renames, syncs the directory. On failure the old file is what it was
+ * (when only that last step failed, the new one is there, as the message says). */
 TL_API int tl__writer_commit(tl_writer *w, tl_err *err);
 TL_API void tl__writer_cancel(tl_writer *w);
 

@@ -1,17 +1,20 @@
 /* gemm.c -- matrix products on BLIS's micro-kernels: all of BLIS is in this file.
  *
- * BLIS's own front end is not called. It packs through slow general code, allocates behind the library's back, refuses
- * strides of 0 and overlapping rows, and takes microseconds to get going; its micro-kernels are what is good. Around them
- * stand the usual five loops (Van Zee and van de Geijn 2015, fig. 1):
+ * BLIS's own front end is not called. It packs through slow general code, allocates behind the
+ * library's back, refuses strides of 0 and overlapping rows, and takes microseconds to get
+ * going; its micro-kernels are what is good. Around them stand the usual five loops (Van Zee and
+ * van de Geijn 2015, fig. 1):
  *
- *     for jc over n by NC                      B[pc.., jc..] packed:  | NR | NR | NR |   k runs down
- *       for pc over k by KC                    A[ic.., pc..] packed:  | MR | MR |        k runs down
+ *     for jc over n by NC            B[pc.., jc..] packed:  | NR | NR | NR |   k runs down
+ *       for pc over k by KC          A[ic.., pc..] packed:  | MR | MR |        k runs down
  *         for ic over m by MC
- *           for jr over NC by NR, for ir over MC by MR:  micro-kernel, C tile = (first pc: 0 or C; else C) + sum of KC products
+ *           for jr over NC by NR, for ir over MC by MR
+ *             micro-kernel: C tile = (first pc: 0 or C; else C) + sum of KC products
  *
- * So an element of C is a chain of products in the order of k, cut at multiples of KC: it depends on k and the family of
- * kernels, and not on m, n, strides, which operand came first, or the share of C a thread computes. Products with three rows or columns at
- * most go to gemv.c, whose order is another but as fixed. */
+ * So an element of C is a chain of products in the order of k, cut at multiples of KC: it
+ * depends on k and the family of kernels, and not on m, n, strides, which operand came first, or
+ * the share of C a thread computes. Products with three rows or columns at most go to gemv.c,
+ * whose order is another but as fixed. */
 #include "core/gemm.h"
 
 #include "core/gemv.h"
@@ -53,15 +56,18 @@ static struct {
     blocking f32, f64;
 } blis;
 
-/* choose -- the kernel family to ask BLIS for, or -1 for its own choice. BLIS 0.9 knows processors by name: what came later gets
- * plain C ("generic", on Zen 5) or AVX2 kernels (on Xeons), so the instruction set decides instead. */
+/* choose -- the kernel family to ask BLIS for, or -1 for its own choice. BLIS 0.9 knows
+ * processors by name: what came later gets plain C ("generic", on Zen 5) or AVX2 kernels (on
+ * Xeons), so the instruction set decides instead. */
 static int choose(tl_isa isa)
 {
 #if defined(BLIS_CONFIG_SKX)
-    if (isa == TL_ISA_AVX512) return BLIS_ARCH_SKX;
+    if (isa == TL_ISA_AVX512)
+        return BLIS_ARCH_SKX;
 #endif
 #if defined(BLIS_CONFIG_HASWELL)
-    if (isa == TL_ISA_AVX2) return BLIS_ARCH_HASWELL;
+    if (isa == TL_ISA_AVX2)
+        return BLIS_ARCH_HASWELL;
 #endif
     (void)isa;
     return -1;
@@ -92,11 +98,13 @@ void tl__gemm_init(tl_isa isa)
         setenv(variable, number, 1);
     }
     bli_init(); /* does nothing when the host program did it before: then its choice stands */
-    if (family >= 0) unsetenv(variable);
+    if (family >= 0)
+        unsetenv(variable);
     blis.cntx = bli_gks_query_cntx();
     void_fp kernel_f32 = bli_cntx_get_l3_nat_ukr_dt(BLIS_FLOAT, BLIS_GEMM_UKR, blis.cntx);
     void_fp kernel_f64 = bli_cntx_get_l3_nat_ukr_dt(BLIS_DOUBLE, BLIS_GEMM_UKR, blis.cntx);
-    memcpy(&blis.kernel_f32, &kernel_f32, sizeof kernel_f32); /* BLIS keeps functions in object pointers */
+    memcpy(&blis.kernel_f32, &kernel_f32,
+           sizeof kernel_f32); /* BLIS keeps functions in object pointers */
     memcpy(&blis.kernel_f64, &kernel_f64, sizeof kernel_f64);
     blis.f32 = blocking_of(BLIS_FLOAT);
     blis.f64 = blocking_of(BLIS_DOUBLE);
@@ -109,8 +117,8 @@ const char *tl__gemm_family(void)
 }
 
 /* tile -- C[m,n] (+)= one panel of A times one of B, over k. */
-static void tile(tl_dtype dtype, int64_t m, int64_t n, int64_t k, void *a, void *b, int add, void *c, int64_t rs, int64_t cs,
-                 auxinfo_t *next)
+static void tile(tl_dtype dtype, int64_t m, int64_t n, int64_t k, void *a, void *b, int add,
+                 void *c, int64_t rs, int64_t cs, auxinfo_t *next)
 {
     if (dtype == TL_F64) {
         double one = 1, beta = add;
@@ -121,8 +129,10 @@ static void tile(tl_dtype dtype, int64_t m, int64_t n, int64_t k, void *a, void 
     }
 }
 
-/* scatter -- moves a tile stored by columns (ld elements apart) to C of any strides; one addition an element, as in the kernel. */
-static void scatter(tl_dtype dtype, int64_t m, int64_t n, const void *from, int64_t ld, int add, void *c, int64_t rs, int64_t cs)
+/* scatter -- moves a tile stored by columns (ld elements apart) to C of any strides; one
+ * addition an element, as in the kernel. */
+static void scatter(tl_dtype dtype, int64_t m, int64_t n, const void *from, int64_t ld, int add,
+                    void *c, int64_t rs, int64_t cs)
 {
     for (int64_t j = 0; j < n; j++)
         for (int64_t i = 0; i < m; i++) {
@@ -167,7 +177,8 @@ typedef struct workspace {
 } workspace;
 
 /* block -- the two inner loops, over packed A [m,k] and B [k,n]. */
-static void block(tl_dtype dtype, const blocking *s, int64_t m, int64_t n, int64_t k, const workspace *w, int add, tl_matrix c)
+static void block(tl_dtype dtype, const blocking *s, int64_t m, int64_t n, int64_t k,
+                  const workspace *w, int add, tl_matrix c)
 {
     int64_t size = (int64_t)tl_dtype_size(dtype);
     int64_t step_a = s->ldm * k * size, step_b = s->ldn * k * size;
@@ -195,8 +206,8 @@ static void block(tl_dtype dtype, const blocking *s, int64_t m, int64_t n, int64
     }
 }
 
-static void five_loops(tl_dtype dtype, const blocking *s, int64_t m, int64_t n, int64_t k, tl_matrix a, tl_matrix b, int add,
-                       const workspace *w, tl_matrix c)
+static void five_loops(tl_dtype dtype, const blocking *s, int64_t m, int64_t n, int64_t k,
+                       tl_matrix a, tl_matrix b, int add, const workspace *w, tl_matrix c)
 {
     for (int64_t jc = 0; jc < n; jc += s->nc) {
         int64_t nj = lesser(s->nc, n - jc);
@@ -205,7 +216,8 @@ static void five_loops(tl_dtype dtype, const blocking *s, int64_t m, int64_t n, 
             tl__panel_pack(dtype, nj, kp, s->nr, s->ldn, at(dtype, b, pc, jc), b.cs, b.rs, w->b);
             for (int64_t ic = 0; ic < m; ic += s->mc) {
                 int64_t mi = lesser(s->mc, m - ic);
-                tl__panel_pack(dtype, mi, kp, s->mr, s->ldm, at(dtype, a, ic, pc), a.rs, a.cs, w->a);
+                tl__panel_pack(dtype, mi, kp, s->mr, s->ldm, at(dtype, a, ic, pc), a.rs, a.cs,
+                               w->a);
                 tl_matrix part = {at(dtype, c, ic, jc), c.rs, c.cs};
                 block(dtype, s, mi, nj, kp, w, add || pc > 0, part);
             }
@@ -216,24 +228,29 @@ static void five_loops(tl_dtype dtype, const blocking *s, int64_t m, int64_t n, 
 static void zero(tl_dtype dtype, int64_t m, int64_t n, tl_matrix c)
 {
     for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++) memset(at(dtype, c, i, j), 0, tl_dtype_size(dtype));
+        for (int64_t j = 0; j < n; j++)
+            memset(at(dtype, c, i, j), 0, tl_dtype_size(dtype));
 }
 
-int tl__gemm(tl_dtype dtype, int64_t m, int64_t n, int64_t k, tl_matrix a, tl_matrix b, int accumulate, tl_matrix c)
+int tl__gemm(tl_dtype dtype, int64_t m, int64_t n, int64_t k, tl_matrix a, tl_matrix b,
+             int accumulate, tl_matrix c)
 {
     return tl__gemm_part(dtype, m, n, m, n, k, a, b, accumulate, c);
 }
 
-int tl__gemm_part(tl_dtype dtype, int64_t whole_m, int64_t whole_n, int64_t m, int64_t n, int64_t k, tl_matrix a, tl_matrix b,
-                  int accumulate, tl_matrix c)
+int tl__gemm_part(tl_dtype dtype, int64_t whole_m, int64_t whole_n, int64_t m, int64_t n, int64_t k,
+                  tl_matrix a, tl_matrix b, int accumulate, tl_matrix c)
 {
-    if (m <= 0 || n <= 0) return TL_OK;
+    if (m <= 0 || n <= 0)
+        return TL_OK;
     if (k <= 0) {
-        if (!accumulate) zero(dtype, m, n, c);
+        if (!accumulate)
+            zero(dtype, m, n, c);
         return TL_OK;
     }
     tl__machine_init();
-    if (whole_m <= TL_GEMV_ROWS || whole_n <= TL_GEMV_ROWS) return tl__gemv(dtype, m, n, k, a, b, accumulate, c);
+    if (whole_m <= TL_GEMV_ROWS || whole_n <= TL_GEMV_ROWS)
+        return tl__gemv(dtype, m, n, k, a, b, accumulate, c);
 
     /* C' = B'A' when C lies the other way round than the kernel stores. */
     const blocking *s = dtype == TL_F64 ? &blis.f64 : &blis.f32;
@@ -256,7 +273,8 @@ int tl__gemm_part(tl_dtype dtype, int64_t whole_m, int64_t whole_n, int64_t m, i
     char *base = local;
     if (room > sizeof local) {
         buf = tl__buf_new(room);
-        if (!buf) return TL_ENOMEM;
+        if (!buf)
+            return TL_ENOMEM;
         base = buf->data;
     }
     workspace w = {.a = base, .b = base + room_a, .tile = base + room_a + room_b};

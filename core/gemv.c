@@ -1,4 +1,5 @@
-/* gemv.c -- products with at most three rows or columns: which loop for which layout, and the vectors of each instruction set. */
+/* gemv.c -- products with at most three rows or columns: which loop for which layout, and the
+ * vectors of each instruction set. */
 #include "core/gemv.h"
 
 #include "core/machine.h"
@@ -18,7 +19,10 @@ typedef struct table_f64 {
     void (*across)(int64_t k, int n, const double *a, const double *b, int64_t ldb, double *y);
 } table_f64;
 
-enum { ACROSS = 8, LANES_MAX = 16 }; /* vectors of outputs that go together; lanes of the widest vector */
+enum {
+    ACROSS = 8,
+    LANES_MAX = 16
+}; /* vectors of outputs that go together; lanes of the widest vector */
 
 #if defined(__clang__)
 #define UNROLL _Pragma("unroll")
@@ -179,34 +183,38 @@ static const table_f64 *const tables_f64[TL_ISAS] = {
 #endif
 };
 
-/* m rows of a, contiguous and lda apart, times b; c as given. spare: room for 8 k elements, used when b is contiguous in neither direction. A block of
- * outputs is done for all rows while its part of b is in the nearest cache. */
+/* m rows of a, contiguous and lda apart, times b; c as given. spare: room for 8 k elements, used
+ * when b is contiguous in neither direction. A block of outputs is done for all rows while its
+ * part of b is in the nearest cache. */
 #define ROWS(T, name)                                                                              \
-    static void rows_##name(const table_##name *t, int64_t m, int64_t n, int64_t k, const T *a, int64_t lda, tl_matrix b, \
-                            int add, tl_matrix c, T *spare)                                        \
+    static void rows_##name(const table_##name *t, int64_t m, int64_t n, int64_t k, const T *a,    \
+                            int64_t lda, tl_matrix b, int add, tl_matrix c, T *spare)              \
     {                                                                                              \
         const T *from = b.data;                                                                    \
         int across = b.rs != 1 && b.cs == 1;                                                       \
-        int64_t step = across ? ACROSS * t->lanes : 8;                                                      \
+        int64_t step = across ? ACROSS * t->lanes : 8;                                             \
         for (int64_t j = 0; j < n; j += step) {                                                    \
             int64_t nj = n - j < step ? n - j : step, ldb = b.cs;                                  \
             const T *bj = from + j * b.cs;                                                         \
             if (!across && b.rs != 1) {                                                            \
                 for (int64_t q = 0; q < nj; q++)                                                   \
-                    for (int64_t p = 0; p < k; p++) spare[q * k + p] = bj[p * b.rs + q * b.cs];    \
+                    for (int64_t p = 0; p < k; p++)                                                \
+                        spare[q * k + p] = bj[p * b.rs + q * b.cs];                                \
                 bj = spare;                                                                        \
                 ldb = k;                                                                           \
             }                                                                                      \
             for (int64_t i = 0; i < m; i++) {                                                      \
-                T y[ACROSS * LANES_MAX];                                                                           \
+                T y[ACROSS * LANES_MAX];                                                           \
                 if (across)                                                                        \
-                    t->across(k, (int)nj, a + i * lda, bj, b.rs, y);                                \
+                    t->across(k, (int)nj, a + i * lda, bj, b.rs, y);                               \
                 else if (nj == 8)                                                                  \
                     t->dot8(k, a + i * lda, bj, ldb, y);                                           \
                 else                                                                               \
-                    for (int64_t q = 0; q < nj; q++) y[q] = t->dot(k, a + i * lda, bj + q * ldb);  \
+                    for (int64_t q = 0; q < nj; q++)                                               \
+                        y[q] = t->dot(k, a + i * lda, bj + q * ldb);                               \
                 T *to = (T *)c.data + i * c.rs + j * c.cs;                                         \
-                for (int64_t q = 0; q < nj; q++) to[q * c.cs] = add ? to[q * c.cs] + y[q] : y[q];  \
+                for (int64_t q = 0; q < nj; q++)                                                   \
+                    to[q * c.cs] = add ? to[q * c.cs] + y[q] : y[q];                               \
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \
@@ -215,22 +223,25 @@ static const table_f64 *const tables_f64[TL_ISAS] = {
     {                                                                                              \
         const T *from = a.data;                                                                    \
         for (int64_t i = 0; i < m; i++)                                                            \
-            for (int64_t p = 0; p < k; p++) to[i * k + p] = from[i * a.rs + p * a.cs];             \
+            for (int64_t p = 0; p < k; p++)                                                        \
+                to[i * k + p] = from[i * a.rs + p * a.cs];                                         \
     }
 
 ROWS(float, f32)
 ROWS(double, f64)
 
-int tl__gemv(tl_dtype dtype, int64_t m, int64_t n, int64_t k, tl_matrix a, tl_matrix b, int accumulate, tl_matrix c)
+int tl__gemv(tl_dtype dtype, int64_t m, int64_t n, int64_t k, tl_matrix a, tl_matrix b,
+             int accumulate, tl_matrix c)
 {
-    if (m > TL_GEMV_ROWS) { /* C' = B'A' */
+    if (m > TL_GEMV_ROWS && n <= TL_GEMV_ROWS) { /* C' = B'A' */
         tl_matrix a1 = {b.data, b.cs, b.rs}, b1 = {a.data, a.cs, a.rs}, c1 = {c.data, c.cs, c.rs};
         return tl__gemv(dtype, n, m, k, a1, b1, accumulate, c1);
     }
     tl_isa isa = tl__isa();
     int copy_a = a.cs != 1 && k > 1, copy_b = b.rs != 1 && b.cs != 1;
     size_t size = tl_dtype_size(dtype), room_a, room = 0;
-    if (tl__mul_size(copy_a ? (size_t)m * size : 0, (size_t)k, &room_a) || tl__mul_size(copy_b ? 8 * size : 0, (size_t)k, &room))
+    if (tl__mul_size(copy_a ? (size_t)m * size : 0, (size_t)k, &room_a) ||
+        tl__mul_size(copy_b ? 8 * size : 0, (size_t)k, &room))
         return TL_ENOMEM;
     room += room_a;
     _Alignas(64) char local[8192];
@@ -238,17 +249,22 @@ int tl__gemv(tl_dtype dtype, int64_t m, int64_t n, int64_t k, tl_matrix a, tl_ma
     char *spare = local;
     if (room > sizeof local) {
         buf = tl__buf_new(room);
-        if (!buf) return TL_ENOMEM;
+        if (!buf)
+            return TL_ENOMEM;
         spare = buf->data;
     }
     if (dtype == TL_F64) {
-        if (copy_a) copy_f64(m, k, a, (double *)(void *)spare);
+        if (copy_a)
+            copy_f64(m, k, a, (double *)(void *)spare);
         const double *from = copy_a ? (const double *)(void *)spare : a.data;
-        rows_f64(tables_f64[isa], m, n, k, from, copy_a ? k : a.rs, b, accumulate, c, (double *)(void *)(spare + room_a));
+        rows_f64(tables_f64[isa], m, n, k, from, copy_a ? k : a.rs, b, accumulate, c,
+                 (double *)(void *)(spare + room_a));
     } else {
-        if (copy_a) copy_f32(m, k, a, (float *)(void *)spare);
+        if (copy_a)
+            copy_f32(m, k, a, (float *)(void *)spare);
         const float *from = copy_a ? (const float *)(void *)spare : a.data;
-        rows_f32(tables_f32[isa], m, n, k, from, copy_a ? k : a.rs, b, accumulate, c, (float *)(void *)(spare + room_a));
+        rows_f32(tables_f32[isa], m, n, k, from, copy_a ? k : a.rs, b, accumulate, c,
+                 (float *)(void *)(spare + room_a));
     }
     tl__buf_unref(buf);
     return TL_OK;

@@ -1,7 +1,9 @@
-/* grad.c -- tl_grad: the gradient of outputs with respect to inputs, recorded by the sweep (sweep.c).
+/* grad.c -- tl_grad: the gradient of outputs with respect to inputs, recorded by the sweep
+ * (sweep.c).
  *
- * Only what lies between the inputs and the outputs is looked at. Inside an open scan the level is its body with all around it: carries and
- * x_t are inputs of the step there, the steps before are not part of the gradient. */
+ * Only what lies between the inputs and the outputs is looked at. Inside an open scan the level is
+ * its body with all around it: carries and x_t are inputs of the step there, the steps before are
+ * not part of the gradient. */
 #include "core/grad.h"
 #include "core/sweep.h"
 
@@ -16,19 +18,22 @@ static int check(tl_tape *tape, const char *role, int n, const tl_tensor *t)
         if (!t[i].tape)
             return tl_tape_fail(tape, TL_EINVAL, what, "%s %d is the inert tensor", role, i);
         if (t[i].tape != tape) {
-            tl_tape_fail(t[i].tape, TL_ETAPE, what, "%s %d lives on this tape, output 0 on another", role, i);
-            return tl_tape_fail(tape, TL_ETAPE, what, "%s %d lives on another tape than output 0", role, i);
+            tl_tape_fail(t[i].tape, TL_ETAPE, what, "%s %d lives on this tape, output 0 on another",
+                         role, i);
+            return tl_tape_fail(tape, TL_ETAPE, what, "%s %d lives on another tape than output 0",
+                                role, i);
         }
         const tl_node *node = tl__node(t[i], what);
         if (!node)
             return tape->code;
         if (!tl__visible(tape, node->frame, tape->frame))
-            return tl_tape_fail(tape, TL_EFRAME, what, "%s %d, %s, belongs to the body of scan \"%s\"", role, i,
+            return tl_tape_fail(tape, TL_EFRAME, what,
+                                "%s %d, %s, belongs to the body of scan \"%s\"", role, i,
                                 tl__describe(tape, t[i].slot, text, sizeof text),
                                 tape->scopes[tape->frames[node->frame].scope]);
         if (node->dtype == TL_I32)
-            return tl_tape_fail(tape, TL_EDTYPE, what, "%s %d, %s, is i32, want f32 or f64", role, i,
-                                tl__describe(tape, t[i].slot, text, sizeof text));
+            return tl_tape_fail(tape, TL_EDTYPE, what, "%s %d, %s, is i32, want f32 or f64", role,
+                                i, tl__describe(tape, t[i].slot, text, sizeof text));
     }
     return TL_OK;
 }
@@ -38,16 +43,19 @@ static int check_seeds(tl_tape *tape, int n, const tl_tensor *out, const tl_tens
 {
     char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
     for (int i = 0; i < n; i++)
-        if (tl_dtype_of(out[i]) != tl_dtype_of(seed[i]) || !tl_shape_equal(tl_shape_of(out[i]), tl_shape_of(seed[i])))
-            return tl_tape_fail(tape, TL_ESHAPE, "tl_grad", "seed %d is %s %s, output %d is %s %s", i,
-                                tl_dtype_name(tl_dtype_of(seed[i])), tl_shape_text(tl_shape_of(seed[i]), got, sizeof got),
-                                i, tl_dtype_name(tl_dtype_of(out[i])),
-                                tl_shape_text(tl_shape_of(out[i]), want, sizeof want));
+        if (tl_dtype_of(out[i]) != tl_dtype_of(seed[i]) ||
+            !tl_shape_equal(tl_shape_of(out[i]), tl_shape_of(seed[i])))
+            return tl_tape_fail(tape, TL_ESHAPE, "tl_grad", "seed %d is %s %s, want %s %s as output %d",
+                                i, tl_dtype_name(tl_dtype_of(seed[i])),
+                                tl_shape_text(tl_shape_of(seed[i]), got, sizeof got),
+                                tl_dtype_name(tl_dtype_of(out[i])),
+                                tl_shape_text(tl_shape_of(out[i]), want, sizeof want), i);
     return TL_OK;
 }
 
 /* fill -- the level's slots: everything visible here from the first input to the last output. */
-static int fill(tl_sweep *w, tl_tape *tape, int nout, const tl_tensor *out, int nin, const tl_tensor *in)
+static int fill(tl_sweep *w, tl_tape *tape, int nout, const tl_tensor *out, int nin,
+                const tl_tensor *in)
 {
     uint32_t low = TL_NONE, high = 0;
     for (int i = 0; i < nin; i++)
@@ -68,13 +76,14 @@ static int fill(tl_sweep *w, tl_tape *tape, int nout, const tl_tensor *out, int 
 }
 
 /* sweep -- seeds, the backward pass, and the gradients of the inputs. */
-static void sweep(tl_sweep *w, int nout, const tl_tensor *out, const tl_tensor *seed, int nin, const tl_tensor *in,
-                  tl_tensor *grad)
+static void sweep(tl_sweep *w, int nout, const tl_tensor *out, const tl_tensor *seed, int nin,
+                  const tl_tensor *in, tl_tensor *grad)
 {
     tl_tape *tape = w->tape;
     for (int i = 0; i < nout; i++)
         if (tl__sweep_flags(w, out[i].slot))
-            tl__sweep_add(w, out[i].slot, seed ? seed[i] : tl_ones(tape, tl_dtype_of(out[i]), tl_shape_of(out[i])),
+            tl__sweep_add(w, out[i].slot,
+                          seed ? seed[i] : tl_ones(tape, tl_dtype_of(out[i]), tl_shape_of(out[i])),
                           TL_NONE);
     tl__sweep_run(w);
     for (int i = 0; i < nin; i++) {
@@ -84,7 +93,8 @@ static void sweep(tl_sweep *w, int nout, const tl_tensor *out, const tl_tensor *
     }
 }
 
-int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, const tl_tensor *in, tl_tensor *grad)
+int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, const tl_tensor *in,
+            tl_tensor *grad)
 {
     if (nin > 0 && !grad)
         return TL_EINVAL;

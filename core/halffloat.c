@@ -12,7 +12,8 @@ static float float_of_bits(uint32_t bits)
 
 float tl__f16_value(uint16_t bits)
 {
-    uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = bits >> 10 & 0x1F, fraction = bits & 0x3FF;
+    uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = bits >> 10 & 0x1F,
+             fraction = bits & 0x3FF;
     if (exponent == 0x1F) /* infinity and NaN */
         return float_of_bits(sign | 0x7F800000 | fraction << 13);
     if (exponent == 0) { /* zero and subnormals: fraction 2^-24 */

@@ -7,7 +7,9 @@ tl_layout tl__layout_dense(const tl_shape *s)
     int64_t step = 1;
     for (int a = s->rank - 1; a >= 0; a--) {
         l.stride[a] = step;
-        if (s->dim[a] > 0) step *= s->dim[a]; /* an empty axis does not matter; tl_shape_count checked the product */
+        if (s->dim[a] > 0)
+            step *=
+                s->dim[a]; /* an empty axis does not matter; tl_shape_count checked the product */
     }
     return l;
 }
@@ -15,33 +17,40 @@ tl_layout tl__layout_dense(const tl_shape *s)
 int tl__layout_is_dense(const tl_shape *s, const tl_layout *l)
 {
     for (int a = 0; a < s->rank; a++)
-        if (s->dim[a] == 0) return 1;
+        if (s->dim[a] == 0)
+            return 1;
     int64_t step = 1;
     for (int a = s->rank - 1; a >= 0; a--) {
-        if (s->dim[a] == 1) continue;
-        if (l->stride[a] != step) return 0;
+        if (s->dim[a] == 1)
+            continue;
+        if (l->stride[a] != step)
+            return 0;
         step *= s->dim[a];
     }
     return 1;
 }
 
-void tl__layout_broadcast(const tl_shape *from, const tl_layout *in, const tl_shape *to, tl_layout *out)
+void tl__layout_broadcast(const tl_shape *from, const tl_layout *in, const tl_shape *to,
+                          tl_layout *out)
 {
     tl_layout l = {0};
     l.offset = in->offset;
     for (int i = 1; i <= from->rank && i <= to->rank; i++) {
         int f = from->rank - i, t = to->rank - i;
-        if (from->dim[f] == to->dim[t] && from->dim[f] != 1) l.stride[t] = in->stride[f];
+        if (from->dim[f] == to->dim[t] && from->dim[f] != 1)
+            l.stride[t] = in->stride[f];
     }
     *out = l;
 }
 
-/* Both shapes are cut into the shortest groups of axes with equal products; the axes of a group of `from` must be one run,
- * stride[a] = dim[a+1] * stride[a+1], and the axes of its partner divide that run anew:
+/* Both shapes are cut into the shortest groups of axes with equal products; the axes of a group
+ * of `from` must be one run, stride[a] = dim[a+1] * stride[a+1], and the axes of its partner
+ * divide that run anew:
  *
- *     from [6, 4,5]      groups  6 | 4,5        4,5 is a run when stride[1] = 5 * stride[2]; 6 may lie anywhere
+ *     from [6, 4,5]      groups  6 | 4,5        4,5 is a run when stride[1] = 5 * stride[2]
  *     to   [2,3, 20]            2,3 | 20 */
-int tl__layout_reshape(const tl_shape *from, const tl_layout *in, const tl_shape *to, tl_layout *out)
+int tl__layout_reshape(const tl_shape *from, const tl_layout *in, const tl_shape *to,
+                       tl_layout *out)
 {
     if (tl_shape_count(*from) == 0) {
         *out = tl__layout_dense(to);
@@ -53,7 +62,8 @@ int tl__layout_reshape(const tl_shape *from, const tl_layout *in, const tl_shape
     int64_t dim[TL_MAX_RANK], stride[TL_MAX_RANK];
     int rank = 0; /* of `from` without axes of extent 1 */
     for (int a = 0; a < from->rank; a++) {
-        if (from->dim[a] == 1) continue;
+        if (from->dim[a] == 1)
+            continue;
         dim[rank] = from->dim[a];
         stride[rank++] = in->stride[a];
     }
@@ -68,7 +78,8 @@ int tl__layout_reshape(const tl_shape *from, const tl_layout *in, const tl_shape
                 product_f *= dim[f1++];
         }
         for (int a = f; a + 1 < f1; a++)
-            if (stride[a] != dim[a + 1] * stride[a + 1]) return 1;
+            if (stride[a] != dim[a + 1] * stride[a + 1])
+                return 1;
         int64_t step = stride[f1 - 1];
         for (int a = t1 - 1; a >= t; a--) {
             l.stride[a] = to->dim[a] == 1 ? 0 : step;

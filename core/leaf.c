@@ -63,7 +63,7 @@ static tl_tensor input(tl_tape *tape, tl_dtype dtype, tl_shape shape, const void
     int64_t count = tl_shape_count(shape);
     char text[TL_SHAPE_TEXT];
     if (count < 0) {
-        tl_tape_fail(tape, TL_ESHAPE, "tl_input", "invalid shape %s", tl_shape_text(shape, text, sizeof text));
+        tl_tape_fail(tape, TL_ESHAPE, "tl_input", "invalid or too large shape %s", tl_shape_text(shape, text, sizeof text));
         return none;
     }
     if (!data && count > 0) {
@@ -111,6 +111,12 @@ tl_tensor tl_scalar(tl_tape *tape, tl_dtype dtype, double value)
 
 tl_tensor tl_full(tl_tape *tape, tl_dtype dtype, tl_shape shape, double value)
 {
+    char text[TL_SHAPE_TEXT];
+    if (tl_shape_count(shape) < 0) {
+        tl_tape_fail(tape, TL_ESHAPE, "tl_full", "invalid or too large shape %s",
+                     tl_shape_text(shape, text, sizeof text));
+        return (tl_tensor){0};
+    }
     tl_tensor c = tl_scalar(tape, dtype, value);
     return shape.rank == 0 ? c : tl_broadcast_to(c, shape);
 }

@@ -1,8 +1,10 @@
-/* memory.c -- the hook, failure injection, aligned blocks, growing arrays, the arena, and the buffers of values.
+/* memory.c -- the hook, failure injection, aligned blocks, growing arrays, the arena, and the
+ * buffers of values.
  *
- * Every allocation of the library is counted by `denied` and made by `obtain`, so an injected failure and the host's hook
- * see all of them. Buffers of values are kept for re-use when let go; one taken from there is counted like any other, so
- * that the n-th allocation of a program is the same one whatever happened to idle. */
+ * Every allocation of the library is counted by `denied` and made by `obtain`, so an injected
+ * failure and the host's hook see all of them. Buffers of values are kept for re-use when let
+ * go; one taken from there is counted like any other, so that the n-th allocation of a program
+ * is the same one whatever happened to idle. */
 #include "core/memory.h"
 
 #include <stdlib.h>
@@ -43,7 +45,8 @@ static int denied(void)
 
 static void *obtain(void *memory, size_t size)
 {
-    if (size == 0) size = 1;
+    if (size == 0)
+        size = 1;
     return hook ? hook(hook_user, memory, size) : realloc(memory, size);
 }
 
@@ -55,9 +58,11 @@ void *tl__alloc(size_t size)
 void *tl__calloc(size_t count, size_t size)
 {
     size_t bytes;
-    if (tl__mul_size(count, size, &bytes)) return NULL;
+    if (tl__mul_size(count, size, &bytes))
+        return NULL;
     void *memory = tl__alloc(bytes);
-    if (memory) memset(memory, 0, bytes);
+    if (memory)
+        memset(memory, 0, bytes);
     return memory;
 }
 
@@ -68,7 +73,8 @@ void *tl__realloc(void *memory, size_t size)
 
 void tl__free(void *memory)
 {
-    if (!memory) return;
+    if (!memory)
+        return;
     if (hook)
         hook(hook_user, memory, 0);
     else
@@ -79,17 +85,21 @@ char *tl__strdup(const char *text)
 {
     size_t size = strlen(text) + 1;
     char *copy = tl__alloc(size);
-    if (copy) memcpy(copy, text, size);
+    if (copy)
+        memcpy(copy, text, size);
     return copy;
 }
 
-/* Layout of an aligned block:  raw ... [raw's address] | aligned data, size bytes | PAD readable bytes */
+/* Layout of an aligned block:  raw ... [raw's address] | aligned data, size bytes | PAD readable
+ * bytes */
 static void *obtain_aligned(size_t size)
 {
     const size_t extra = sizeof(void *) + ALIGN + PAD;
-    if (size > PTRDIFF_MAX - extra) return NULL;
+    if (size > PTRDIFF_MAX - extra)
+        return NULL;
     char *raw = obtain(NULL, size + extra);
-    if (!raw) return NULL;
+    if (!raw)
+        return NULL;
     uintptr_t start = (uintptr_t)raw + sizeof(void *);
     char *data = raw + sizeof(void *) + (ALIGN - start % ALIGN) % ALIGN;
     memcpy(data - sizeof raw, &raw, sizeof raw);
@@ -103,7 +113,8 @@ void *tl__aligned_alloc(size_t size)
 
 void tl__aligned_free(void *memory)
 {
-    if (!memory) return;
+    if (!memory)
+        return;
     char *raw;
     memcpy(&raw, (char *)memory - sizeof raw, sizeof raw);
     tl__free(raw);
@@ -111,15 +122,19 @@ void tl__aligned_free(void *memory)
 
 int tl__grow(void *array_pointer, uint32_t *capacity, uint32_t need, size_t size)
 {
-    if (need <= *capacity) return 0;
+    if (need <= *capacity)
+        return 0;
     uint32_t room = *capacity < 8 ? 8 : *capacity > UINT32_MAX / 2 ? UINT32_MAX : *capacity * 2;
-    if (room < need) room = need;
+    if (room < need)
+        room = need;
     size_t bytes;
-    if (tl__mul_size(room, size, &bytes)) return TL_ENOMEM;
+    if (tl__mul_size(room, size, &bytes))
+        return TL_ENOMEM;
     void *array; /* the caller's T*, whatever T is */
     memcpy(&array, array_pointer, sizeof array);
     array = tl__realloc(array, bytes);
-    if (!array) return TL_ENOMEM;
+    if (!array)
+        return TL_ENOMEM;
     memcpy(array_pointer, &array, sizeof array);
     *capacity = room;
     return 0;
@@ -136,19 +151,26 @@ static void *take(tl_arena *a, uint32_t chunk, size_t from, size_t size)
 
 void *tl__arena_alloc(tl_arena *a, size_t size)
 {
-    if (size > PTRDIFF_MAX / 2) return NULL;
+    if (size > PTRDIFF_MAX / 2)
+        return NULL;
     size = (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
-    if (size == 0) size = ARENA_ALIGN;
+    if (size == 0)
+        size = ARENA_ALIGN;
     for (uint32_t c = a->chunk; c < a->nchunks; c++) {
         size_t from = c == a->chunk ? a->used : 0;
-        if (size <= a->chunks[c].size - from) return take(a, c, from, size);
+        if (size <= a->chunks[c].size - from)
+            return take(a, c, from, size);
     }
     size_t room = a->nchunks ? a->chunks[a->nchunks - 1].size * 2 : CHUNK;
-    if (room > CHUNK_MAX) room = CHUNK_MAX;
-    if (room < size) room = size;
-    if (tl__grow(&a->chunks, &a->capacity, a->nchunks + 1, sizeof *a->chunks)) return NULL;
+    if (room > CHUNK_MAX)
+        room = CHUNK_MAX;
+    if (room < size)
+        room = size;
+    if (tl__grow(&a->chunks, &a->capacity, a->nchunks + 1, sizeof *a->chunks))
+        return NULL;
     char *data = tl__alloc(room); /* aligned for any object, so to ARENA_ALIGN */
-    if (!data) return NULL;
+    if (!data)
+        return NULL;
     a->chunks[a->nchunks++] = (tl_arena_chunk){data, room};
     return take(a, a->nchunks - 1, 0, size);
 }
@@ -164,7 +186,8 @@ void tl__arena_release(tl_arena *a, tl_arena_mark m)
     for (uint32_t c = m.chunk; c <= a->chunk && c < a->nchunks; c++) {
         size_t from = c == m.chunk ? m.used : 0;
         size_t to = c == a->chunk ? a->used : a->chunks[c].size;
-        if (from < to) memset(a->chunks[c].data + from, 0xDD, to - from);
+        if (from < to)
+            memset(a->chunks[c].data + from, 0xDD, to - from);
     }
 #endif
     a->chunk = m.chunk;
@@ -173,7 +196,8 @@ void tl__arena_release(tl_arena *a, tl_arena_mark m)
 
 void tl__arena_close(tl_arena *a)
 {
-    for (uint32_t c = 0; c < a->nchunks; c++) tl__free(a->chunks[c].data);
+    for (uint32_t c = 0; c < a->nchunks; c++)
+        tl__free(a->chunks[c].data);
     tl__free(a->chunks);
     *a = (tl_arena){0};
 }
@@ -182,9 +206,16 @@ void tl__arena_close(tl_arena *a)
 
 /* A buffer and its data are one aligned block:  tl_buf, 64 bytes | room bytes | PAD
  *
- * `room` is one of the class sizes 4/4, 5/4, 6/4, 7/4 times a power of two, so at most a quarter is unused and an idle block fits
- * every request of its class. Idle blocks are chained through `data`. */
-enum { HEADER = 64, LOG_MIN = 6, LOG_MAX = 28, CLASSES = (LOG_MAX - LOG_MIN) * 4 + 1, IDLE_MAX = 64 };
+ * `room` is one of the class sizes 4/4, 5/4, 6/4, 7/4 times a power of two, so at most a quarter
+ * is unused and an idle block fits every request of its class. Idle blocks are chained through
+ * `data`. */
+enum {
+    HEADER = 64,
+    LOG_MIN = 6,
+    LOG_MAX = 28,
+    CLASSES = (LOG_MAX - LOG_MIN) * 4 + 1,
+    IDLE_MAX = 64
+};
 static const size_t IDLE_BYTES_MAX = (size_t)256 << 20;
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -198,7 +229,7 @@ static const size_t IDLE_BYTES_MAX = (size_t)256 << 20;
 static struct {
     uv_once_t once;
     uv_mutex_t lock;
-    int on; /* off under AddressSanitizer and with TL_NO_RECYCLE in the environment: there a use after free must show */
+    int on; /* off under AddressSanitizer and with TL_NO_RECYCLE set: a use after free must show */
     tl_buf *first[CLASSES];
     int count[CLASSES];
     size_t bytes;
@@ -209,7 +240,8 @@ static void idle_init(void)
     idle.on = !SANITIZED && !getenv("TL_NO_RECYCLE") && uv_mutex_init(&idle.lock) == 0;
 }
 
-/* class_of -- the smallest class with room for bytes, and that room; -1 when there is none: such blocks are not kept. */
+/* class_of -- the smallest class with room for bytes, and that room; -1 when there is none: such
+ * blocks are not kept. */
 static int class_of(size_t bytes, size_t *room)
 {
     if (bytes <= (size_t)1 << LOG_MIN) {
@@ -217,7 +249,8 @@ static int class_of(size_t bytes, size_t *room)
         return 0;
     }
     *room = bytes;
-    if (bytes > (size_t)1 << LOG_MAX) return -1;
+    if (bytes > (size_t)1 << LOG_MAX)
+        return -1;
     int log = 63 - __builtin_clzll((unsigned long long)bytes - 1); /* 2^log < bytes <= 2^(log+1) */
     size_t quarter = (size_t)1 << (log - 2);
     size_t quarters = (bytes + quarter - 1) / quarter; /* 5..8 */
@@ -228,7 +261,8 @@ static int class_of(size_t bytes, size_t *room)
 static tl_buf *idle_take(int class)
 {
     uv_once(&idle.once, idle_init);
-    if (class < 0 || !idle.on) return NULL;
+    if (class < 0 || !idle.on)
+        return NULL;
     uv_mutex_lock(&idle.lock);
     tl_buf *b = idle.first[class];
     if (b) {
@@ -244,7 +278,8 @@ static int idle_give(tl_buf *b)
 {
     size_t room;
     int class = class_of(b->room, &room);
-    if (class < 0 || !idle.on) return 0;
+    if (class < 0 || !idle.on)
+        return 0;
     uv_mutex_lock(&idle.lock);
     int keep = idle.count[class] < IDLE_MAX && idle.bytes + b->room <= IDLE_BYTES_MAX;
     if (keep) {
@@ -259,25 +294,29 @@ static int idle_give(tl_buf *b)
 
 void tl__memory_trim(void)
 {
-    for (int class = 0; class < CLASSES; class++)
-        for (tl_buf *b; (b = idle_take(class)) != NULL;) tl__aligned_free(b);
+    for (int class = 0; class < CLASSES; class ++)
+        for (tl_buf *b; (b = idle_take(class)) != NULL;)
+            tl__aligned_free(b);
 }
 
 /* A host's hook may be gone by now, so only what came from malloc is given back. */
 __attribute__((destructor)) static void at_exit(void)
 {
-    if (!hook) tl__memory_trim();
+    if (!hook)
+        tl__memory_trim();
 }
 
 tl_buf *tl__buf_new(size_t bytes)
 {
     _Static_assert(sizeof(tl_buf) <= HEADER, "a buffer's data starts on a cache line of its own");
-    if (denied() || bytes > PTRDIFF_MAX / 2) return NULL;
+    if (denied() || bytes > PTRDIFF_MAX / 2)
+        return NULL;
     size_t room;
     tl_buf *b = idle_take(class_of(bytes, &room));
     if (!b) {
         b = obtain_aligned(HEADER + room);
-        if (!b) return NULL;
+        if (!b)
+            return NULL;
         b->room = room;
     }
     atomic_init(&b->refs, 1);
@@ -290,7 +329,8 @@ tl_buf *tl__buf_new(size_t bytes)
 tl_buf *tl__buf_borrow(const void *data, size_t bytes)
 {
     tl_buf *b = tl__alloc(sizeof *b);
-    if (!b) return NULL;
+    if (!b)
+        return NULL;
     *b = (tl_buf){.bytes = bytes, .room = bytes, .data = (void *)(uintptr_t)data, .borrowed = 1};
     atomic_init(&b->refs, 1);
     return b;
@@ -298,13 +338,15 @@ tl_buf *tl__buf_borrow(const void *data, size_t bytes)
 
 tl_buf *tl__buf_ref(tl_buf *b)
 {
-    if (b) atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    if (b)
+        atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
     return b;
 }
 
 void tl__buf_unref(tl_buf *b)
 {
-    if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
+        return;
     if (b->borrowed)
         tl__free(b);
     else if (!idle_give(b))

@@ -80,7 +80,8 @@ int tl_meta_set_u64(tl_meta *m, const char *key, uint64_t value)
     return tl_meta_set(m, key, text);
 }
 
-/* A double is written as integer times a power of two, "6004799503160661p-54": exact, and the same in every locale. */
+/* A double is written as integer times a power of two, "6004799503160661p-54": exact, and the same
+ * in every locale. */
 int tl_meta_set_f64(tl_meta *m, const char *key, double value)
 {
     char text[48];
@@ -164,7 +165,8 @@ int tl_meta_get_f64(const tl_meta *m, const char *key, double *value, tl_err *er
         long long mantissa = is_digit(digits[0]) ? strtoll(digits, &end, 10) : 0;
         int has_power = end && end[0] == 'p' && is_digit(end[1 + (end[1] == '-')]);
         long exponent = has_power ? strtol(end + 1, &end, 10) : 0;
-        if (!has_power || *end || errno || mantissa > 1ll << 53 || exponent < -4000 || exponent > 4000)
+        if (!has_power || *end || errno || mantissa > 1ll << 53 || exponent < -4000 ||
+            exponent > 4000)
             return not_a_number(key, text, "a number written by tl_meta_set_f64", err);
         x = ldexp((double)mantissa, (int)exponent);
     }

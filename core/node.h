@@ -158,6 +158,8 @@ TL_API tl_node *tl__node(tl_tensor t, const char *what);
 TL_API tl_tensor tl__at(tl_tape *tape, uint32_t slot);
 /* tl__peek -- the node behind a tensor, without any check of frames; NULL when inert or dead. */
 TL_API const tl_node *tl__peek(tl_tensor t);
+/* tl__operands_ok -- tl__same_tape, and every operand visible in the innermost frame; records the error if not. */
+TL_API int tl__operands_ok(const tl_op *op, int n, const tl_tensor *in);
 /* tl__visible -- whether a value of frame f may be an operand in frame `in` (f is `in` or around it). */
 TL_API int tl__visible(const tl_tape *tape, uint32_t f, uint32_t in);
 /* tl__frame_enter -- makes `frame` (open or closed) the one that recording goes to; returns the former, to be given to a second call that restores it. */
@@ -175,7 +177,7 @@ TL_API tl_usage *tl__usage(tl_tape *tape, tl_param *p);
 TL_API void tl__copy_dense(const tl_node *n, void *out);
 /* tl__stored_grad -- a leaf with p's stored gradient; inert if there is none. */
 TL_API tl_tensor tl__stored_grad(tl_tape *tape, tl_param *p);
-/* tl__describe -- "h, recorded in lstm/step" into text. */
+/* tl__describe -- "h (recorded in lstm/step)" into text. */
 TL_API const char *tl__describe(tl_tape *tape, uint32_t slot, char *text, size_t size);
 
 #endif

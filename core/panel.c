@@ -1,7 +1,8 @@
 /* panel.c -- packing into micro-panels.
  *
- * Three ways through the same index formula: rows of the panel when the source is contiguous along them, blocks transposed
- * in registers when it is contiguous along k, element by element else. */
+ * Three ways through the same index formula: rows of the panel when the source is contiguous
+ * along them, blocks transposed in registers when it is contiguous along k, element by element
+ * else. */
 #include "core/panel.h"
 
 #include "core/machine.h"
@@ -53,7 +54,8 @@ static inline void block_f64(const double *from, int64_t rs, double *to, int64_t
     STORE(to + ld, b);
 }
 
-/* Wide blocks have parts of two rows in one register, and the rest is the small transpose in both halves at once:
+/* Wide blocks have parts of two rows in one register, and the rest is the small transpose in
+ * both halves at once:
  *
  *     v0 = row 0, columns 0..3 | row 4, columns 0..3      8 x 4 elements, 4 x 2 in f64 */
 #define JOIN_F32(v, p, q)                                                                          \
@@ -72,8 +74,10 @@ AVX2 static inline void wide_f32(const float *from, int64_t rs, float *to, int64
     JOIN_F32(v1, from + rs, from4 + rs);
     JOIN_F32(v2, from + 2 * rs, from4 + 2 * rs);
     JOIN_F32(v3, from + 3 * rs, from4 + 3 * rs);
-    f32x8 a = SHUFFLE(v0, v1, 0, 8, 1, 9, 4, 12, 5, 13), b = SHUFFLE(v2, v3, 0, 8, 1, 9, 4, 12, 5, 13);
-    f32x8 c = SHUFFLE(v0, v1, 2, 10, 3, 11, 6, 14, 7, 15), d = SHUFFLE(v2, v3, 2, 10, 3, 11, 6, 14, 7, 15);
+    f32x8 a = SHUFFLE(v0, v1, 0, 8, 1, 9, 4, 12, 5, 13),
+          b = SHUFFLE(v2, v3, 0, 8, 1, 9, 4, 12, 5, 13);
+    f32x8 c = SHUFFLE(v0, v1, 2, 10, 3, 11, 6, 14, 7, 15),
+          d = SHUFFLE(v2, v3, 2, 10, 3, 11, 6, 14, 7, 15);
     v0 = SHUFFLE(a, b, 0, 1, 8, 9, 4, 5, 12, 13);
     v1 = SHUFFLE(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
     v2 = SHUFFLE(c, d, 0, 1, 8, 9, 4, 5, 12, 13);
@@ -97,19 +101,24 @@ AVX2 static inline void wide_f64(const double *from, int64_t rs, double *to, int
     STORE(to + ld, b);
 }
 
-/* Functions on one panel, of which w columns come from the source. A block is N wide and N deep, a wide one 2 N wide. */
+/* Functions on one panel, of which w columns come from the source. A block is N wide and N deep,
+ * a wide one 2 N wide. */
 #define PANEL(T, name, N)                                                                          \
-    static void gather_##name(int64_t w, int64_t k, int64_t ld, const T *from, int64_t rs, int64_t cs, T *to) \
+    static void gather_##name(int64_t w, int64_t k, int64_t ld, const T *from, int64_t rs,         \
+                              int64_t cs, T *to)                                                   \
     {                                                                                              \
         for (int64_t p = 0; p < k; p++)                                                            \
-            for (int64_t i = 0; i < w; i++) to[p * ld + i] = from[i * rs + p * cs];                \
+            for (int64_t i = 0; i < w; i++)                                                        \
+                to[p * ld + i] = from[i * rs + p * cs];                                            \
     }                                                                                              \
                                                                                                    \
-    AVX2 static int64_t turn_wide_##name(int64_t w, int64_t k, int64_t ld, const T *from, int64_t rs, T *to) \
+    AVX2 static int64_t turn_wide_##name(int64_t w, int64_t k, int64_t ld, const T *from,          \
+                                         int64_t rs, T *to)                                        \
     {                                                                                              \
         int64_t i = 0;                                                                             \
         for (; i + 2 * N <= w; i += 2 * N)                                                         \
-            for (int64_t p = 0; p + N <= k; p += N) wide_##name(from + i * rs + p, rs, to + p * ld + i, ld); \
+            for (int64_t p = 0; p + N <= k; p += N)                                                \
+                wide_##name(from + i * rs + p, rs, to + p * ld + i, ld);                           \
         return i;                                                                                  \
     }                                                                                              \
                                                                                                    \
@@ -117,28 +126,32 @@ AVX2 static inline void wide_f64(const double *from, int64_t rs, double *to, int
     {                                                                                              \
         int64_t i = tl__isa() >= TL_ISA_AVX2 ? turn_wide_##name(w, k, ld, from, rs, to) : 0;       \
         for (; i + N <= w; i += N)                                                                 \
-            for (int64_t p = 0; p + N <= k; p += N) block_##name(from + i * rs + p, rs, to + p * ld + i, ld); \
+            for (int64_t p = 0; p + N <= k; p += N)                                                \
+                block_##name(from + i * rs + p, rs, to + p * ld + i, ld);                          \
         int64_t p = k / N * N;                                                                     \
         gather_##name(i, k - p, ld, from + p, rs, 1, to + p * ld);                                 \
         gather_##name(w - i, k, ld, from + i * rs, rs, 1, to + i);                                 \
     }                                                                                              \
                                                                                                    \
-    static void panel_##name(int64_t w, int64_t k, int64_t ld, const T *from, int64_t rs, int64_t cs, T *to) \
+    static void panel_##name(int64_t w, int64_t k, int64_t ld, const T *from, int64_t rs,          \
+                             int64_t cs, T *to)                                                    \
     {                                                                                              \
         if (rs == 1)                                                                               \
-            for (int64_t p = 0; p < k; p++) memcpy(to + p * ld, from + p * cs, (size_t)w * sizeof(T)); \
+            for (int64_t p = 0; p < k; p++)                                                        \
+                memcpy(to + p * ld, from + p * cs, (size_t)w * sizeof(T));                         \
         else if (cs == 1)                                                                          \
             turn_##name(w, k, ld, from, rs, to);                                                   \
         else                                                                                       \
             gather_##name(w, k, ld, from, rs, cs, to);                                             \
-        for (int64_t p = 0; w < ld && p < k; p++) memset(to + p * ld + w, 0, (size_t)(ld - w) * sizeof(T)); \
+        for (int64_t p = 0; w < ld && p < k; p++)                                                  \
+            memset(to + p * ld + w, 0, (size_t)(ld - w) * sizeof(T));                              \
     }
 
 PANEL(float, f32, 4)
 PANEL(double, f64, 2)
 
-void tl__panel_pack(tl_dtype dtype, int64_t extent, int64_t k, int64_t width, int64_t ld, const void *from, int64_t rs, int64_t cs,
-                    void *to)
+void tl__panel_pack(tl_dtype dtype, int64_t extent, int64_t k, int64_t width, int64_t ld,
+                    const void *from, int64_t rs, int64_t cs, void *to)
 {
     for (int64_t i = 0; i < extent; i += width) {
         int64_t w = extent - i < width ? extent - i : width, start = i / width * ld * k;

@@ -66,7 +66,7 @@ tl_param *tl_param_new(tl_params *set, const char *name, tl_shape shape, tl_err 
     }
     int64_t count = tl_shape_count(shape);
     if (count < 0) {
-        tl__fail(err, TL_ESHAPE, "tl_param_new: %s has invalid shape %s", name,
+        tl__fail(err, TL_ESHAPE, "tl_param_new: %s has the invalid or too large shape %s", name,
                  tl_shape_text(shape, text, sizeof text));
         return NULL;
     }
@@ -216,35 +216,38 @@ static void copy_elements(tl_dtype to, void *out, tl_dtype from, const void *in,
     }
 }
 
-static int check_count(const tl_store *s, const char *name, int64_t count, const void *data)
+/* check_count -- `what` is the function that was called, name whose elements they are. */
+static int check_count(const tl_store *s, const char *what, const char *name, int64_t count,
+                       const void *data)
 {
     char text[TL_SHAPE_TEXT];
     if (count != tl_shape_count(s->shape))
-        return tl__fail(NULL, TL_ESHAPE, "%s: got %lld elements, shape %s wants %lld", name, (long long)count,
-                        tl_shape_text(s->shape, text, sizeof text), (long long)tl_shape_count(s->shape));
+        return tl__fail(NULL, TL_ESHAPE, "%s: got %lld elements, but %s is %s with %lld", what, (long long)count,
+                        name, tl_shape_text(s->shape, text, sizeof text), (long long)tl_shape_count(s->shape));
     if (!data && count > 0)
-        return tl__fail(NULL, TL_EINVAL, "%s: no array (NULL)", name);
+        return tl__fail(NULL, TL_EINVAL, "%s: no array (NULL) for %s", what, name);
     return TL_OK;
 }
 
-static int store_get(const tl_store *s, const char *name, const tl_buf *value, tl_dtype to, void *out,
-                     int64_t count)
+static int store_get(const tl_store *s, const char *what, const char *name, const tl_buf *value,
+                     tl_dtype to, void *out, int64_t count)
 {
-    int code = check_count(s, name, count, out);
+    int code = check_count(s, what, name, count, out);
     if (code == TL_OK && count > 0)
         copy_elements(to, out, s->dtype, value->data, count);
     return code;
 }
 
 /* store_set -- a new version made of data; tapes that hold the old one keep it. */
-static int store_set(tl_store *s, const char *name, tl_dtype from, const void *data, int64_t count)
+static int store_set(tl_store *s, const char *what, const char *name, tl_dtype from,
+                     const void *data, int64_t count)
 {
-    int code = check_count(s, name, count, data);
+    int code = check_count(s, what, name, count, data);
     if (code)
         return code;
     tl_buf *fresh = tl__buf_new((size_t)count * tl_dtype_size(s->dtype));
     if (!fresh)
-        return tl__fail(NULL, TL_ENOMEM, "%s: no memory for %lld elements", name, (long long)count);
+        return tl__fail(NULL, TL_ENOMEM, "%s: no memory for %lld elements of %s", what, (long long)count, name);
     if (count > 0)
         copy_elements(s->dtype, fresh->data, from, data, count);
     tl__buf_unref(s->value);
@@ -255,22 +258,22 @@ static int store_set(tl_store *s, const char *name, tl_dtype from, const void *d
 
 int tl_param_get_f32(const tl_param *p, float *out, int64_t count)
 {
-    return p ? store_get(&p->store, p->name, p->store.value, TL_F32, out, count) : TL_EINVAL;
+    return p ? store_get(&p->store, "tl_param_get_f32", p->name, p->store.value, TL_F32, out, count) : TL_EINVAL;
 }
 
 int tl_param_get_f64(const tl_param *p, double *out, int64_t count)
 {
-    return p ? store_get(&p->store, p->name, p->store.value, TL_F64, out, count) : TL_EINVAL;
+    return p ? store_get(&p->store, "tl_param_get_f64", p->name, p->store.value, TL_F64, out, count) : TL_EINVAL;
 }
 
 int tl_param_set_f32(tl_param *p, const float *data, int64_t count)
 {
-    return p ? store_set(&p->store, p->name, TL_F32, data, count) : TL_EINVAL;
+    return p ? store_set(&p->store, "tl_param_set_f32", p->name, TL_F32, data, count) : TL_EINVAL;
 }
 
 int tl_param_set_f64(tl_param *p, const double *data, int64_t count)
 {
-    return p ? store_set(&p->store, p->name, TL_F64, data, count) : TL_EINVAL;
+    return p ? store_set(&p->store, "tl_param_set_f64", p->name, TL_F64, data, count) : TL_EINVAL;
 }
 
 int tl_param_grad_f64(const tl_param *p, double *out, int64_t count)
@@ -278,8 +281,8 @@ int tl_param_grad_f64(const tl_param *p, double *out, int64_t count)
     if (!p)
         return TL_EINVAL;
     if (!p->grad)
-        return tl__fail(NULL, TL_ESTATE, "%s has no stored gradient: tl_backward and tl_commit come first", p->name);
-    return store_get(&p->store, p->name, p->grad, TL_F64, out, count);
+        return tl__fail(NULL, TL_ESTATE, "tl_param_grad_f64: %s has no stored gradient; tl_backward and tl_commit come first", p->name);
+    return store_get(&p->store, "tl_param_grad_f64", p->name, p->grad, TL_F64, out, count);
 }
 
 tl_state *tl_state_new(tl_dtype dtype, tl_shape shape)
@@ -287,7 +290,12 @@ tl_state *tl_state_new(tl_dtype dtype, tl_shape shape)
     int64_t count = tl_shape_count(shape);
     char text[TL_SHAPE_TEXT];
     if (count < 0) {
-        tl__fail(NULL, TL_ESHAPE, "tl_state_new: invalid shape %s", tl_shape_text(shape, text, sizeof text));
+        tl__fail(NULL, TL_ESHAPE, "tl_state_new: invalid or too large shape %s", tl_shape_text(shape, text, sizeof text));
+        return NULL;
+    }
+    if ((unsigned)dtype > TL_I32) {
+        tl__fail(NULL, TL_EDTYPE, "tl_state_new: got element type %d, want TL_F32, TL_F64 or TL_I32",
+                 (int)dtype);
         return NULL;
     }
     tl_state *s = tl__calloc(1, sizeof *s);
@@ -338,13 +346,13 @@ tl_dtype tl_state_dtype(const tl_state *s)
 int tl_state_get_f64(const tl_state *s, double *out, int64_t count)
 {
     if (!s || s->store.dtype == TL_I32)
-        return s ? tl__fail(NULL, TL_EDTYPE, "tl_state_get_f64: the state is i32") : TL_EINVAL;
-    return store_get(&s->store, "tl_state_get_f64", s->store.value, TL_F64, out, count);
+        return s ? tl__fail(NULL, TL_EDTYPE, "tl_state_get_f64: the state is i32, want f32 or f64") : TL_EINVAL;
+    return store_get(&s->store, "tl_state_get_f64", "the state", s->store.value, TL_F64, out, count);
 }
 
 int tl_state_set_f64(tl_state *s, const double *data, int64_t count)
 {
     if (!s || s->store.dtype == TL_I32)
-        return s ? tl__fail(NULL, TL_EDTYPE, "tl_state_set_f64: the state is i32") : TL_EINVAL;
-    return store_set(&s->store, "tl_state_set_f64", TL_F64, data, count);
+        return s ? tl__fail(NULL, TL_EDTYPE, "tl_state_set_f64: the state is i32, want f32 or f64") : TL_EINVAL;
+    return store_set(&s->store, "tl_state_set_f64", "the state", TL_F64, data, count);
 }

@@ -1,31 +1,38 @@
-/* pointwise.h -- stamps out pointwise operations: value, name and adjoint of one stand on adjacent lines. Private.
+/* pointwise.h -- stamps out pointwise operations: value, name and adjoint of one stand on
+ * adjacent lines. Private.
  *
  *     TL_UNARY_OP(tanh, "tanh(a)", v_tanh(a),
- *              "g (1 - out^2)", tl_mul(g, one_minus(tl_mul(out, out))),
- *              TL_ANY, TL_READS_OUT)
+ *                 "da = g (1 - out^2)", tl_mul(g, one_minus(tl_mul(out, out))),
+ *                 TL_ANY, TL_READS_OUT)
  *
- * makes tl_op_tanh, its kernels and the public tl_tanh. Nobody writes a loop: the kernel is the formula in v_ functions
- * of core/simd.h (operands a and b, vectors), the adjoint is the formula in tl_ calls (g, a, b, out, tensors). Write it so
- * that it is right for f32 and f64 alike: whole numbers as constants.
+ * makes tl_op_tanh, its kernels and the public tl_tanh. Nobody writes a loop: the kernel is the
+ * formula in v_ functions of core/simd.h (operands a and b, vectors), the adjoint is the
+ * formula in tl_ calls (g, a, b, out, tensors). Write it so that it is right for f32 and f64
+ * alike: whole numbers as constants.
  *
- * HOW THE SOURCES ARE COMPILED. core/space.c, core/sum.c and ops/elementwise.c are each compiled
+ * HOW THE SOURCES ARE COMPILED. core/space.c, core/sum.c and ops/elementwise.c are each
+ * compiled
  *
- *     as they are                                                          descriptors, adjoints, public functions
- *     -DTL_KERNELS=base                                                    kernels only, for any processor
- *     -DTL_KERNELS=avx2   -mavx2 -mfma                                     kernels only; x86-64
- *     -DTL_KERNELS=avx512 -mavx2 -mfma -mavx512f -mavx512dq -mavx512bw -mavx512vl    kernels only; x86-64
+ *     as they are                   descriptors, adjoints, public functions
+ *     -DTL_KERNELS=base             kernels only, for any processor
+ *     -DTL_KERNELS=avx2             kernels only; x86-64, with -mavx2 -mfma
+ *     -DTL_KERNELS=avx512           kernels only; x86-64, with -mavx2 -mfma -mavx512f -mavx512dq
+ *                                   -mavx512bw -mavx512vl
  *
- * all with -ffp-contract=off, and linked with -lmvec where there is one. Off x86-64 only the first two. */
+ * all with -ffp-contract=off, and linked with -lmvec where there is one. Off x86-64 only the
+ * first two. */
 #ifndef TL_CORE_POINTWISE_H
 #define TL_CORE_POINTWISE_H
 
 #include "core/machine.h"
 #include "core/op.h"
 
-/* What a kernel of this operation, element type and instruction set is called: tl__tile_tanh_f32_avx512. */
+/* What a kernel of this operation, element type and instruction set is called:
+ * tl__tile_tanh_f32_avx512. */
 #define TL_TILE_NAME(NAME, T, ISA) tl__tile_##NAME##_##T##_##ISA
 
-/* TL_EACH_ISA(X, ...) -- X(isa, ...) for each instruction set of this build, in the order of tl_isa. */
+/* TL_EACH_ISA(X, ...) -- X(isa, ...) for each instruction set of this build, in the order of
+ * tl_isa. */
 #if defined(__x86_64__)
 #define TL_EACH_ISA(X, ...) X(base, __VA_ARGS__) X(avx2, __VA_ARGS__) X(avx512, __VA_ARGS__)
 #else
@@ -36,11 +43,13 @@
 #define TL_WITH_I32_FLOATING(X, ...)
 #define TL_WITH_I32_NUMBERS(X, ...) X(__VA_ARGS__)
 
-/* TL_NO_GRADIENT -- as `reads`: the gradient is zero or undefined everywhere; TL_INERT is its adjoint. */
+/* TL_NO_GRADIENT -- as `reads`: the gradient is zero or undefined everywhere; TL_INERT is its
+ * adjoint. */
 #define TL_NO_GRADIENT (1u << 30)
 #define TL_INERT ((tl_tensor){0})
 
-/* tl__infer_floating, tl__infer_numbers -- shape rules: operands broadcast together, of one dtype, f32 or f64 (or i32). */
+/* tl__infer_floating, tl__infer_numbers -- shape rules: operands broadcast together, of one
+ * dtype, f32 or f64 (or i32). */
 TL_API int tl__infer_floating(tl_infer *q);
 TL_API int tl__infer_numbers(tl_infer *q);
 #define TL_INFER_FLOATING tl__infer_floating
@@ -53,8 +62,8 @@ TL_API int tl__infer_numbers(tl_infer *q);
 #define TL_THIS_TILE(NAME, T) TL_THIS_TILE_NOW(NAME, T, TL_KERNELS)
 #define TL_THIS_TILE_NOW(NAME, T, ISA) TL_TILE_NAME(NAME, T, ISA)
 
-/* One loop for all kernels: four vectors a turn, then one, then the same code on a part of one. Nothing is read or written
- * behind the n-th element. A unary kernel (LAST 0) has no use for b. */
+/* One loop for all kernels: four vectors a turn, then one, then the same code on a part of one.
+ * Nothing is read or written behind the n-th element. A unary kernel (LAST 0) has no use for b. */
 #define TL_TILE(NAME, T, LAST, KERNEL)                                                             \
     static inline v##T NAME##_of_##T(v##T a, v##T b)                                               \
     {                                                                                              \
@@ -83,16 +92,18 @@ TL_API int tl__infer_numbers(tl_infer *q);
             v_store_part_##T(o, n, NAME##_of_##T(v_load_part_##T(x, n), v_load_part_##T(y, n)));   \
     }
 
-#define TL_UNARY_OP(NAME, DOC, KERNEL, GRAD_DOC, ADJOINT, DOMAIN, READS)                              \
+#define TL_UNARY_OP(NAME, DOC, KERNEL, GRAD_DOC, ADJOINT, DOMAIN, READS)                           \
     TL_TILE(NAME, f32, 0, KERNEL)                                                                  \
     TL_TILE(NAME, f64, 0, KERNEL)
-#define TL_BINARY_OP(NAME, TYPES, DOC, KERNEL, GRAD_DOC, ADJOINT_A, ADJOINT_B, DOMAIN_A, DOMAIN_B, READS) \
+#define TL_BINARY_OP(NAME, TYPES, DOC, KERNEL, GRAD_DOC, ADJOINT_A, ADJOINT_B, DOMAIN_A, DOMAIN_B, \
+                     READS)                                                                        \
     TL_TILE(NAME, f32, 1, KERNEL)                                                                  \
     TL_TILE(NAME, f64, 1, KERNEL)                                                                  \
     TL_WITH_I32_##TYPES(TL_TILE, NAME, i32, 1, KERNEL)
 
 #else
 
+/* clang-format off */
 /* The tables from which tile() of an operation picks by dtype and instruction set. */
 #define TL_TILE_DECLARED(ISA, NAME, T)                                                             \
     void TL_TILE_NAME(NAME, T, ISA)(int64_t n, void *out, const void *const *in);
@@ -111,9 +122,11 @@ TL_API int tl__infer_numbers(tl_infer *q);
         (void)out;                                                                                 \
         return tile[in[0]][tl__isa()];                                                             \
     }
+/* clang-format on */
 
-/* NAME(tl_tensor a): KERNEL in a, ADJOINT in g, a, out; gradient checked on operands from DOMAIN. */
-#define TL_UNARY_OP(NAME, DOC, KERNEL, GRAD_DOC, ADJOINT, DOMAIN, READS)                              \
+/* NAME(tl_tensor a): KERNEL in a, ADJOINT in g, a, out; gradient checked on operands from
+ * DOMAIN. */
+#define TL_UNARY_OP(NAME, DOC, KERNEL, GRAD_DOC, ADJOINT, DOMAIN, READS)                           \
     TL_TILES(NAME, FLOATING)                                                                       \
     static void NAME##_adjoint(tl_adj *q)                                                          \
     {                                                                                              \
@@ -149,7 +162,8 @@ TL_API int tl__infer_numbers(tl_infer *q);
     }
 
 /* NAME(tl_tensor a, tl_tensor b), broadcast: KERNEL in a, b; ADJOINT_A and _B in g, a, b, out. */
-#define TL_BINARY_OP(NAME, TYPES, DOC, KERNEL, GRAD_DOC, ADJOINT_A, ADJOINT_B, DOMAIN_A, DOMAIN_B, READS) \
+#define TL_BINARY_OP(NAME, TYPES, DOC, KERNEL, GRAD_DOC, ADJOINT_A, ADJOINT_B, DOMAIN_A, DOMAIN_B, \
+                     READS)                                                                        \
     TL_TILES(NAME, TYPES)                                                                          \
     static void NAME##_adjoint(tl_adj *q)                                                          \
     {                                                                                              \

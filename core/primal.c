@@ -8,8 +8,8 @@
  *   reshape(z)              a reshape of what z is brought over as
  *   all else, h, z, draws   each(stacked(z)): the residuals of the loop
  *
- * xs and stacked(z) belong to the frame around, and are themselves brought over by the level above when that is the body of another
- * scan. At the outermost level a value is itself. */
+ * xs and stacked(z) belong to the frame around, and are themselves brought over by the level above
+ * when that is the body of another scan. At the outermost level a value is itself. */
 #include "core/sweep.h"
 
 #include "core/space.h"
@@ -46,7 +46,8 @@ static uint8_t how_node(const tl_sweep *w, const tl_node *n)
         return (uint8_t)(AGAIN + INVARIANT + DEPTH * depth);
     if ((common & AGAIN) && (kind == TL_POINTWISE || kind == TL_VIEW))
         return (uint8_t)(AGAIN + DEPTH * depth);
-    const int is_whole = kind == TL_VIEW && tl_shape_count(n->shape) >= tl_shape_count(nodes[n->in[0]].shape);
+    const int is_whole =
+        kind == TL_VIEW && tl_shape_count(n->shape) >= tl_shape_count(nodes[n->in[0]].shape);
     return is_whole ? (uint8_t)(VIEW + DEPTH * depth) : RESIDUAL;
 }
 
@@ -74,7 +75,8 @@ static tl_tensor residual(tl_sweep *w, uint32_t slot)
     return none;
 }
 
-/* again -- the same operation on operands brought over. What was a constant for gradients stays one. */
+/* again -- the same operation on operands brought over. What was a constant for gradients stays
+ * one. */
 static tl_tensor again(tl_sweep *w, const tl_node *n)
 {
     enum { MOST = 8 };

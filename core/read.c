@@ -41,7 +41,7 @@ static int check_readable(tl_tensor t, const char *what)
         return tl_tape_fail(t.tape, TL_EFRAME, what,
                             "not allowed inside an open scan: the body has only been recorded, it runs later");
     if (n->frame != 0)
-        return tl_tape_fail(t.tape, TL_EFRAME, what, "%s belongs to the body of a scan; ask tl_scan_stacked",
+        return tl_tape_fail(t.tape, TL_EFRAME, what, "got %s, a value of a scan's body; ask tl_scan_stacked",
                             tl__describe(t.tape, t.slot, text, sizeof text));
     if (n->op->kind == TL_LOOP)
         return tl_tape_fail(t.tape, TL_EINVAL, what, "a scan has no value of its own");
@@ -87,7 +87,9 @@ static int read_to(tl_tensor t, tl_dtype dtype, void *out, int64_t count, const 
     const tl_node *n = &t.tape->nodes[t.slot];
     char text[TL_SHAPE_TEXT];
     if (n->dtype != dtype)
-        return tl_tape_fail(t.tape, TL_EDTYPE, what, "the tensor is %s", tl_dtype_name(n->dtype));
+        return tl_tape_fail(t.tape, TL_EDTYPE, what, "got %s %s, want %s (tl_cast converts, tl_read_%s reads it)",
+                            tl_dtype_name(n->dtype), tl_shape_text(n->shape, text, sizeof text),
+                            tl_dtype_name(dtype), tl_dtype_name(n->dtype));
     if (count != tl_shape_count(n->shape) || (!out && count > 0))
         return tl_tape_fail(t.tape, TL_ESHAPE, what, "got room for %lld elements, shape %s has %lld",
                             out ? (long long)count : 0LL, tl_shape_text(n->shape, text, sizeof text),
@@ -120,7 +122,7 @@ double tl_item(tl_tensor t)
     char text[TL_SHAPE_TEXT];
     const tl_node *n = &t.tape->nodes[t.slot];
     if (tl_shape_count(n->shape) != 1) {
-        tl_tape_fail(t.tape, TL_ESHAPE, "tl_item", "shape %s has not one element",
+        tl_tape_fail(t.tape, TL_ESHAPE, "tl_item", "got %s, want a single element",
                      tl_shape_text(n->shape, text, sizeof text));
         return (double)NAN;
     }

@@ -83,14 +83,10 @@ const char *tl__describe(tl_tape *tape, uint32_t slot, char *text, size_t size)
 {
     const tl_node *n = &tape->nodes[slot];
     const char *scope = tape->scopes[n->scope];
-    if (n->name)
-        snprintf(text, size, "%s", n->name);
+    if (!n->name)
+        snprintf(text, size, scope[0] ? "%%%u (%s, recorded in %s)" : "%%%u (%s)", slot, n->op->name, scope);
     else
-        snprintf(text, size, "%%%u (%s)", slot, n->op->name);
-    if (scope[0]) {
-        size_t used = strlen(text);
-        snprintf(text + used, size - used, ", recorded in %s", scope);
-    }
+        snprintf(text, size, scope[0] ? "%s (recorded in %s)" : "%s", n->name, scope);
     return text;
 }
 
@@ -141,8 +137,7 @@ int tl__same_tape(const char *what, int n, const tl_tensor *t)
     return 1;
 }
 
-/* check_operands -- tl__same_tape, and every operand visible in the innermost frame. */
-static int check_operands(const tl_op *op, int n, const tl_tensor *in)
+int tl__operands_ok(const tl_op *op, int n, const tl_tensor *in)
 {
     if (!tl__same_tape(op->name, n, in))
         return 0;
@@ -216,6 +211,11 @@ tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl
         tl_tape_fail(tape, TL_ESTATE, op->name, "the tape is being run; nothing can be recorded");
         return (tl_tensor){0};
     }
+    if ((unsigned)dtype > TL_I32) {
+        tl_tape_fail(tape, TL_EDTYPE, op->name, "got element type %d, want TL_F32, TL_F64 or TL_I32",
+                     (int)dtype);
+        return (tl_tensor){0};
+    }
     if (tl_shape_count(shape) < 0) {
         char text[TL_SHAPE_TEXT];
         tl_tape_fail(tape, TL_ESHAPE, op->name, "invalid or too large shape %s",
@@ -272,7 +272,7 @@ static int infer(tl_tape *tape, const tl_op *op, tl_infer *q)
 
 tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr *attr)
 {
-    if (nin < 1 || !check_operands(op, nin, in))
+    if (nin < 1 || !tl__operands_ok(op, nin, in))
         return (tl_tensor){0};
     tl_tape *tape = in[0].tape;
     tl_shape few_shapes[FEW], *shapes = few_shapes;

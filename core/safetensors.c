@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the file's elements are taken as they are");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "the file's elements are taken as they are");
 
 static const uint64_t HEADER_MAX = 100000000; /* of the specification */
 
@@ -19,12 +20,15 @@ static const struct {
     tl_stored type;
     int size;
 } types[] = {
-    {"F32", TL_STORED_F32, 4},       {"F64", TL_STORED_F64, 8},       {"F16", TL_STORED_F16, 2},
-    {"BF16", TL_STORED_BF16, 2},     {"I32", TL_STORED_I32, 4},       {"I64", TL_STORED_I64, 8},
-    {"BOOL", TL_STORED_OTHER, 1},    {"U8", TL_STORED_OTHER, 1},      {"I8", TL_STORED_OTHER, 1},
-    {"I16", TL_STORED_OTHER, 2},     {"U16", TL_STORED_OTHER, 2},     {"U32", TL_STORED_OTHER, 4},
-    {"U64", TL_STORED_OTHER, 8},     {"F8_E4M3", TL_STORED_OTHER, 1}, {"F8_E5M2", TL_STORED_OTHER, 1},
-    {"F8_E8M0", TL_STORED_OTHER, 1}, {"C64", TL_STORED_OTHER, 8},
+    {"F32", TL_STORED_F32, 4},       {"F64", TL_STORED_F64, 8},
+    {"F16", TL_STORED_F16, 2},       {"BF16", TL_STORED_BF16, 2},
+    {"I32", TL_STORED_I32, 4},       {"I64", TL_STORED_I64, 8},
+    {"BOOL", TL_STORED_OTHER, 1},    {"U8", TL_STORED_OTHER, 1},
+    {"I8", TL_STORED_OTHER, 1},      {"I16", TL_STORED_OTHER, 2},
+    {"U16", TL_STORED_OTHER, 2},     {"U32", TL_STORED_OTHER, 4},
+    {"U64", TL_STORED_OTHER, 8},     {"F8_E4M3", TL_STORED_OTHER, 1},
+    {"F8_E5M2", TL_STORED_OTHER, 1}, {"F8_E8M0", TL_STORED_OTHER, 1},
+    {"C64", TL_STORED_OTHER, 8},
 };
 enum { TYPES = sizeof types / sizeof types[0] };
 
@@ -37,11 +41,13 @@ static int refuse_pytorch(const char *path, const char *what, tl_err *err)
     const char *file = strlen(path) < 60 && !strpbrk(path, "'\"\\$`") ? path : "model.pt";
     const char *dot = strrchr(file, '.');
     int stem = dot && dot > file && !strchr(dot, '/') ? (int)(dot - file) : (int)strlen(file);
-    return tl__fail(err, TL_EFORMAT,
-                    "%.120s: %s, not a safetensors file; this converts it: python3 -c \"import torch, safetensors.torch as s; "
-                    "s.save_file({k: v.contiguous().clone() for k, v in torch.load('%s', map_location='cpu', "
-                    "weights_only=True).items()}, '%.*s.safetensors')\"",
-                    path, what, file, stem, file);
+    return tl__fail(
+        err, TL_EFORMAT,
+        "%.120s: %s, not a safetensors file; this converts it: python3 -c \"import torch, "
+        "safetensors.torch as s; "
+        "s.save_file({k: v.contiguous().clone() for k, v in torch.load('%s', map_location='cpu', "
+        "weights_only=True).items()}, '%.*s.safetensors')\"",
+        path, what, file, stem, file);
 }
 
 static int refuse_other(const char *path, const unsigned char *first, tl_err *err)
@@ -79,7 +85,8 @@ static int bad(const char *path, const char *name, const char *why, tl_err *err)
     return tl__fail(err, TL_EFORMAT, "%s: tensor %.100s: %s", path, name, why);
 }
 
-static int read_type(tl_stored_tensor *t, const json_t *entry, const char *path, int *size, tl_err *err)
+static int read_type(tl_stored_tensor *t, const json_t *entry, const char *path, int *size,
+                     tl_err *err)
 {
     const char *type = json_string_value(json_object_get(entry, "dtype"));
     for (int i = 0; type && i < TYPES; i++)
@@ -89,10 +96,12 @@ static int read_type(tl_stored_tensor *t, const json_t *entry, const char *path,
             *size = types[i].size;
             return TL_OK;
         }
-    return tl__fail(err, TL_EFORMAT, "%s: tensor %.100s: dtype %.40s is unknown", path, t->name, type ? type : "(none)");
+    return tl__fail(err, TL_EFORMAT, "%s: tensor %.100s: dtype %.40s is unknown", path, t->name,
+                    type ? type : "(none)");
 }
 
-static int read_shape(tl_stored_tensor *t, const json_t *shape, const char *path, int size, tl_err *err)
+static int read_shape(tl_stored_tensor *t, const json_t *shape, const char *path, int size,
+                      tl_err *err)
 {
     if (!json_is_array(shape))
         return bad(path, t->name, "has no shape", err);
@@ -118,7 +127,8 @@ static int read_shape(tl_stored_tensor *t, const json_t *shape, const char *path
     return TL_OK;
 }
 
-static int read_tensor(tl_stored_tensor *t, const char *name, const json_t *entry, const char *path, tl_err *err)
+static int read_tensor(tl_stored_tensor *t, const char *name, const json_t *entry, const char *path,
+                       tl_err *err)
 {
     t->name = tl__strdup(name);
     if (!t->name)
@@ -136,8 +146,9 @@ static int read_tensor(tl_stored_tensor *t, const char *name, const json_t *entr
     if (json_array_size(offsets) != 2 || begin < 0 || end < begin)
         return bad(path, name, "data_offsets are not two ascending integers", err);
     if ((uint64_t)(end - begin) != t->bytes)
-        return tl__fail(err, TL_EFORMAT, "%s: tensor %.100s: has %lld bytes, its shape and dtype %s want %llu", path, name,
-                        (long long)(end - begin), t->type_name, (unsigned long long)t->bytes);
+        return tl__fail(err, TL_EFORMAT,
+                        "%s: tensor %.100s: has %lld bytes, its shape and dtype %s want %llu", path,
+                        name, (long long)(end - begin), t->type_name, (unsigned long long)t->bytes);
     t->at = (uint64_t)begin;
     return TL_OK;
 }
@@ -147,7 +158,8 @@ static int read_metadata(const json_t *j, const char *path, tl_meta *meta, tl_er
     if (!json_is_object(j))
         return tl__fail(err, TL_EFORMAT, "%s: __metadata__ is not an object", path);
     for (void *i = json_object_iter((json_t *)j); i; i = json_object_iter_next((json_t *)j, i)) {
-        const char *key = json_object_iter_key(i), *value = json_string_value(json_object_iter_value(i));
+        const char *key = json_object_iter_key(i),
+                   *value = json_string_value(json_object_iter_value(i));
         if (!value)
             return tl__fail(err, TL_EFORMAT, "%s: metadata \"%.100s\" is not a string", path, key);
         if (key[0] && tl_meta_set(meta, key, value))
@@ -161,10 +173,13 @@ static int by_position(const void *pa, const void *pb)
     const tl_stored_tensor *a = pa, *b = pb;
     if (a->at != b->at)
         return a->at < b->at ? -1 : 1;
-    return a->bytes < b->bytes ? -1 : a->bytes > b->bytes; /* an empty one before what starts at the same place */
+    return a->bytes < b->bytes
+               ? -1
+               : a->bytes > b->bytes; /* an empty one before what starts at the same place */
 }
 
-/* place -- checks that the ranges cover the data once, from its first byte to its last, and makes positions absolute. */
+/* place -- checks that the ranges cover the data once, from its first byte to its last, and makes
+ * positions absolute. */
 static int place(tl_safetensors *s, const char *path, uint64_t start, uint64_t size, tl_err *err)
 {
     uint64_t end = 0;
@@ -173,20 +188,25 @@ static int place(tl_safetensors *s, const char *path, uint64_t start, uint64_t s
     for (int64_t i = 0; i < s->n; i++) {
         tl_stored_tensor *t = &s->tensor[i];
         if (t->at != end)
-            return tl__fail(err, TL_EFORMAT, "%s: tensor %.100s: starts at byte %llu of the data, want %llu: %s", path, t->name,
-                            (unsigned long long)t->at, (unsigned long long)end, t->at > end ? "a hole" : "an overlap");
+            return tl__fail(err, TL_EFORMAT,
+                            "%s: tensor %.100s: starts at byte %llu of the data, want %llu: %s",
+                            path, t->name, (unsigned long long)t->at, (unsigned long long)end,
+                            t->at > end ? "a hole" : "an overlap");
         end += t->bytes; /* both below 2^63 */
         if (end > size)
-            return tl__fail(err, TL_EFORMAT, "%s: tensor %.100s: ends at byte %llu of the data, the file has %llu", path,
-                            t->name, (unsigned long long)end, (unsigned long long)size);
+            return tl__fail(err, TL_EFORMAT,
+                            "%s: tensor %.100s: ends at byte %llu of the data, the file has %llu",
+                            path, t->name, (unsigned long long)end, (unsigned long long)size);
         t->at += start;
     }
     if (end != size)
-        return tl__fail(err, TL_EFORMAT, "%s: %llu bytes follow the last tensor", path, (unsigned long long)(size - end));
+        return tl__fail(err, TL_EFORMAT, "%s: %llu bytes follow the last tensor", path,
+                        (unsigned long long)(size - end));
     return TL_OK;
 }
 
-static int read_header(json_t *root, const char *path, tl_safetensors *s, tl_meta *meta, tl_err *err)
+static int read_header(json_t *root, const char *path, tl_safetensors *s, tl_meta *meta,
+                       tl_err *err)
 {
     int code = TL_OK;
     s->tensor = tl__calloc(json_object_size(root) + 1, sizeof *s->tensor);
@@ -207,7 +227,8 @@ static json_t *read_json(const tl_reader *r, uint64_t n, tl_err *err)
 {
     char *text = tl__alloc((size_t)n);
     if (!text) {
-        tl__fail(err, TL_ENOMEM, "%s: no memory for a header of %llu bytes", r->path, (unsigned long long)n);
+        tl__fail(err, TL_ENOMEM, "%s: no memory for a header of %llu bytes", r->path,
+                 (unsigned long long)n);
         return NULL;
     }
     json_t *root = NULL;
@@ -243,15 +264,19 @@ int tl__safetensors_read(const tl_reader *r, tl_safetensors *s, tl_meta *meta, t
             return code;
     }
     if (there < 8)
-        return tl__fail(err, TL_EFORMAT, "%s: %llu bytes are no safetensors file", r->path, (unsigned long long)r->size);
+        return tl__fail(err, TL_EFORMAT, "%s: %llu bytes are no safetensors file", r->path,
+                        (unsigned long long)r->size);
     uint64_t n;
     memcpy(&n, first, sizeof n);
     if (n > HEADER_MAX)
-        return tl__fail(err, TL_EFORMAT, "%s: header of %llu bytes, at most %llu are legal: not a safetensors file", r->path,
-                        (unsigned long long)n, (unsigned long long)HEADER_MAX);
+        return tl__fail(err, TL_EFORMAT,
+                        "%s: header of %llu bytes, at most %llu are legal: not a safetensors file",
+                        r->path, (unsigned long long)n, (unsigned long long)HEADER_MAX);
     if (n > r->size - 8)
-        return tl__fail(err, TL_EFORMAT, "%s: header of %llu bytes in a file of %llu: cut off, or not a safetensors file", r->path,
-                        (unsigned long long)n, (unsigned long long)r->size);
+        return tl__fail(
+            err, TL_EFORMAT,
+            "%s: header of %llu bytes in a file of %llu: cut off, or not a safetensors file",
+            r->path, (unsigned long long)n, (unsigned long long)r->size);
     if (first[8] != '{')
         return tl__fail(err, TL_EFORMAT, "%s: header does not start with {", r->path);
     json_t *root = read_json(r, n, err);
@@ -311,18 +336,21 @@ static int add_metadata(json_t *root, const tl_meta *meta, const char *path, tl_
     int failed = json_object_set_new(root, "__metadata__", j) != 0; /* root owns j from here on */
     for (int i = 0; i < tl_meta_count(meta) && !failed; i++) {
         const char *key = tl_meta_key(meta, i), *value = tl_meta_get(meta, key);
-        if (tl__utf8_check(key, strlen(key)) < strlen(key) || tl__utf8_check(value, strlen(value)) < strlen(value))
+        if (tl__utf8_check(key, strlen(key)) < strlen(key) ||
+            tl__utf8_check(value, strlen(value)) < strlen(value))
             return tl__fail(err, TL_ENAME, "%s: metadata \"%.100s\" is not UTF-8", path, key);
         failed = json_object_set_new(j, key, json_string(value)) != 0;
     }
     return failed ? tl__fail(err, TL_ENOMEM, "%s: no memory for the metadata", path) : TL_OK;
 }
 
-static int add_entry(json_t *root, const tl_stored_value *v, uint64_t *end, const char *path, tl_err *err)
+static int add_entry(json_t *root, const tl_stored_value *v, uint64_t *end, const char *path,
+                     tl_err *err)
 {
     if (!v->name || !v->name[0] || tl__utf8_check(v->name, strlen(v->name)) < strlen(v->name) ||
         strcmp(v->name, "__metadata__") == 0)
-        return tl__fail(err, TL_ENAME, "%s: \"%.100s\" cannot be the name of a tensor in a file", path, v->name ? v->name : "");
+        return tl__fail(err, TL_ENAME, "%s: \"%.100s\" cannot be the name of a tensor in a file",
+                        path, v->name ? v->name : "");
     if (json_object_get(root, v->name))
         return tl__fail(err, TL_ENAME, "%s: two tensors would be named %.100s", path, v->name);
     uint64_t begin = *end;
@@ -331,9 +359,10 @@ static int add_entry(json_t *root, const tl_stored_value *v, uint64_t *end, cons
     int failed = !shape;
     for (int a = 0; a < v->shape.rank && !failed; a++)
         failed = json_array_append_new(shape, json_integer(v->shape.dim[a])) != 0;
-    json_t *entry = failed ? NULL
-                           : json_pack("{s:s, s:O, s:[I, I]}", "dtype", type_names[v->dtype], "shape", shape, "data_offsets",
-                                       (json_int_t)begin, (json_int_t)*end);
+    json_t *entry = failed
+                        ? NULL
+                        : json_pack("{s:s, s:O, s:[I, I]}", "dtype", type_names[v->dtype], "shape",
+                                    shape, "data_offsets", (json_int_t)begin, (json_int_t)*end);
     json_decref(shape);
     if (!entry || json_object_set_new(root, v->name, entry) != 0)
         return tl__fail(err, TL_ENOMEM, "%s: no memory for the header", path);
@@ -344,7 +373,8 @@ static int add_entry(json_t *root, const tl_stored_value *v, uint64_t *end, cons
 static int header_text(json_t *root, text *t, const char *path, tl_err *err)
 {
     uint64_t n = 0;
-    int failed = text_add((const char *)&n, sizeof n, t) || json_dump_callback(root, text_add, t, JSON_COMPACT) != 0;
+    int failed = text_add((const char *)&n, sizeof n, t) ||
+                 json_dump_callback(root, text_add, t, JSON_COMPACT) != 0;
     while (!failed && t->used % 8 != 0)
         failed = text_add(" ", 1, t);
     if (failed)
@@ -354,7 +384,8 @@ static int header_text(json_t *root, text *t, const char *path, tl_err *err)
     return TL_OK;
 }
 
-int tl__safetensors_write(tl_writer *w, const char *path, int64_t n, const tl_stored_value *values, const tl_meta *meta, tl_err *err)
+int tl__safetensors_write(tl_writer *w, const char *path, int64_t n, const tl_stored_value *values,
+                          const tl_meta *meta, tl_err *err)
 {
     json_t *root = json_object();
     if (!root)
@@ -375,7 +406,8 @@ int tl__safetensors_write(tl_writer *w, const char *path, int64_t n, const tl_st
     for (int wide = 1; wide >= 0; wide--)
         for (int64_t i = 0; i < n && code == TL_OK; i++)
             if ((values[i].dtype == TL_F64) == wide)
-                code = tl__writer_put(w, values[i].data, (size_t)tl_shape_count(values[i].shape) * tl_dtype_size(values[i].dtype),
-                                      err);
+                code = tl__writer_put(
+                    w, values[i].data,
+                    (size_t)tl_shape_count(values[i].shape) * tl_dtype_size(values[i].dtype), err);
     return code;
 }

@@ -1,7 +1,8 @@
-/* safetensors.h -- the file format: header parsed and checked, header written. Private; weights.h is the way in.
+/* safetensors.h -- the file format: header parsed and checked, header written. Private; weights.h
+ * is the way in.
  *
  *     8 bytes          N bytes                      the rest
- *     [ N, u64 LE ]    [ {"name": {...}, ...}   ]   [ data of the tensors, back to back, no hole, no overlap ]
+ *     [ N, u64 LE ]    [ {"name": {...}, ...}   ]   [ data of the tensors, back to back ]
  *
  * A reader trusts nothing: every number is checked before it is used, and a file is refused whole.
  * Source: huggingface/safetensors, README, "Format". */
@@ -12,7 +13,8 @@
 #include "core/meta.h"
 #include "core/shape.h"
 
-typedef enum tl_stored { /* element types of the format that we tell apart; all others are TL_STORED_OTHER */
+/* tl_stored -- the element types of the format that we tell apart. */
+typedef enum tl_stored {
     TL_STORED_F16,
     TL_STORED_BF16,
     TL_STORED_F32,
@@ -38,8 +40,8 @@ typedef struct tl_safetensors {
     tl_stored_tensor *tensor;
 } tl_safetensors;
 
-/* tl__safetensors_read -- parses and checks the header; metadata goes to meta unless that is NULL. TL_EFORMAT names the file
- * and what is wrong with it. On failure s is empty. */
+/* tl__safetensors_read -- parses and checks the header; metadata goes to meta unless that is NULL.
+ * TL_EFORMAT names the file and what is wrong with it. On failure s is empty. */
 TL_API int tl__safetensors_read(const tl_reader *r, tl_safetensors *s, tl_meta *meta, tl_err *err);
 TL_API void tl__safetensors_close(tl_safetensors *s);
 
@@ -51,7 +53,9 @@ typedef struct tl_stored_value {
     const void *data;
 } tl_stored_value;
 
-/* tl__safetensors_write -- a whole file: f64 values first, so that all are aligned. path is for messages. */
-TL_API int tl__safetensors_write(tl_writer *w, const char *path, int64_t n, const tl_stored_value *values, const tl_meta *meta, tl_err *err);
+/* tl__safetensors_write -- a whole file: f64 values first, so that all are aligned. path is for
+ * messages. */
+TL_API int tl__safetensors_write(tl_writer *w, const char *path, int64_t n,
+                                 const tl_stored_value *values, const tl_meta *meta, tl_err *err);
 
 #endif

@@ -3,12 +3,15 @@
  *   slot     0   1   2    3      4     5       6     7      8       9        10
  *   node     h0  xs  W    carry  each  matmul  tanh  scan   last    where    stacked
  *   frame    0   0   0    1      1     1       1     0      0       1        0
- *                         '---------- body --------'                '- appended: outputs masked by lengths, residuals
+ *                         '---------- body --------'                '- appended
  *
- * The loop's operands are the inits, the xs of the each leaves, then the captures: whatever else the body reads of outer frames.
- * Lengths are operations of the body like all others: x = where(t < length, x, 0), h' = where(t < length, h', h). So neither the
- * gradient nor the planner knows of them. Results are in scan_result.c, the adjoint is in
- * scan_adjoint.c, how a scan runs in the plan. */
+ * What is appended to a closed body are outputs masked by lengths, and results of inner scans.
+ *
+ * The loop's operands are the inits, the xs of the each leaves, then the captures: whatever else
+ * the body reads of outer frames. Lengths are operations of the body like all others: x = where(t
+ * < length, x, 0), h' = where(t < length, h', h). So neither the gradient nor the planner knows of
+ * them. Results are in scan_result.c, the adjoint is in scan_adjoint.c, how a scan runs in the
+ * plan. */
 #include "core/scan_record.h"
 #include "core/space.h"
 
@@ -22,29 +25,53 @@ static void by_the_sweep(tl_adj *a)
 }
 
 const tl_op tl_op_carry = {
-    .name = "carry", .doc = "h, the value before the step", .grad_doc = "next of the adjoint scan's carry",
-    .kind = TL_LEAF, .adjoint = by_the_sweep,
+    .name = "carry",
+    .doc = "h, the value before the step",
+    .grad_doc = "next of the adjoint scan's carry",
+    .kind = TL_LEAF,
+    .adjoint = by_the_sweep,
 };
 const tl_op tl_op_each = {
-    .name = "each", .doc = "xs[t]", .grad_doc = "dxs = stacked(g)", .kind = TL_LEAF, .adjoint = by_the_sweep,
+    .name = "each",
+    .doc = "xs[t]",
+    .grad_doc = "dxs = stacked(g)",
+    .kind = TL_LEAF,
+    .adjoint = by_the_sweep,
 };
 const tl_op tl_op_time = {
-    .name = "time", .doc = "t", .grad_doc = "none", .kind = TL_LEAF, .no_gradient = 1,
+    .name = "time",
+    .doc = "t",
+    .grad_doc = "none",
+    .kind = TL_LEAF,
+    .no_gradient = 1,
 };
 const tl_op tl_op_loop = {
-    .name = "scan", .doc = "runs a body T times", .grad_doc = "a scan of the body's adjoint, from the last step to the first",
-    .kind = TL_LOOP, .adjoint = by_the_sweep,
+    .name = "scan",
+    .doc = "runs a body T times",
+    .grad_doc = "a scan of the body's adjoint, from the last step to the first",
+    .kind = TL_LOOP,
+    .adjoint = by_the_sweep,
 };
 const tl_op tl_op_last = {
-    .name = "last", .doc = "the carry after all steps", .grad_doc = "init of the adjoint scan's carry", .kind = TL_RESULT,
+    .name = "last",
+    .doc = "the carry after all steps",
+    .grad_doc = "init of the adjoint scan's carry",
+    .kind = TL_RESULT,
     .adjoint = by_the_sweep,
 };
 const tl_op tl_op_stacked = {
-    .name = "stacked", .doc = "v of every step, [T,...]", .grad_doc = "dv = each(g)", .kind = TL_RESULT,
+    .name = "stacked",
+    .doc = "v of every step, [T,...]",
+    .grad_doc = "dv = each(g)",
+    .kind = TL_RESULT,
     .adjoint = by_the_sweep,
 };
 const tl_op tl_op_summed = {
-    .name = "summed", .doc = "sum over t of v", .grad_doc = "dv = g", .kind = TL_RESULT, .adjoint = by_the_sweep,
+    .name = "summed",
+    .doc = "sum over t of v",
+    .grad_doc = "dv = g",
+    .kind = TL_RESULT,
+    .adjoint = by_the_sweep,
 };
 
 tl_scan_opts tl_scan_defaults(void)
@@ -73,25 +100,30 @@ tl_scan tl__scan_of(tl_tape *tape, uint32_t frame)
     return (tl_scan){tape, frame, tape->frames[frame].generation};
 }
 
-/* ---- checks ------------------------------------------------------------------------------------ */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 tl_frame *tl__scan_frame(tl_scan s, const char *what)
 {
     if (!s.tape || s.tape->code)
         return NULL;
-    if (s.frame == 0 || s.frame >= s.tape->nframes || s.tape->frames[s.frame].generation != s.generation) {
-        tl_tape_fail(s.tape, TL_EDEAD, what, "the scan is gone: its tape was reset or released");
-        return NULL;
+    if (s.frame != 0 && s.frame < s.tape->nframes &&
+        s.tape->frames[s.frame].generation == s.generation) {
+        tl_frame *f = &s.tape->frames[s.frame];
+        if (f->open || (f->loop < s.tape->nnodes && s.tape->nodes[f->loop].op == &tl_op_loop))
+            return f;
     }
-    return &s.tape->frames[s.frame];
+    tl_tape_fail(s.tape, TL_EDEAD, what, "the scan is gone: its tape was reset or released");
+    return NULL;
 }
 
 static tl_frame *open_frame(tl_scan s, const char *what)
 {
     tl_frame *f = tl__scan_frame(s, what);
     if (f && !f->open) {
-        tl_tape_fail(s.tape, TL_ESTATE, what, "scan \"%s\" is closed: carries, inputs and next values come before tl_scan_close",
-                     s.tape->scopes[f->scope]);
+        tl_tape_fail(
+            s.tape, TL_ESTATE, what,
+            "scan \"%s\" is closed: carries, inputs and next values come before tl_scan_close",
+            s.tape->scopes[f->scope]);
         return NULL;
     }
     return f;
@@ -110,12 +142,15 @@ const tl_node *tl__scan_operand(tl_scan s, tl_tensor t, uint32_t frame, const ch
     if (!n || tl__visible(s.tape, n->frame, frame))
         return n;
     char text[160];
-    tl_tape_fail(s.tape, TL_EFRAME, what, "%s belongs to the body of scan \"%s\" and cannot be read here",
-                 tl__describe(s.tape, t.slot, text, sizeof text), s.tape->scopes[s.tape->frames[n->frame].scope]);
+    tl_tape_fail(s.tape, TL_EFRAME, what,
+                 "%s belongs to the body of scan \"%s\" and cannot be read here",
+                 tl__describe(s.tape, t.slot, text, sizeof text),
+                 s.tape->scopes[s.tape->frames[n->frame].scope]);
     return NULL;
 }
 
-/* lift_constant -- a constant that was recorded in the open body, as in tl_scan_carry(s, tl_zeros(...)), recorded again around it; anything else as it is. */
+/* lift_constant -- a constant that was recorded in the open body, as in tl_scan_carry(s,
+ * tl_zeros(...)), recorded again around it; anything else as it is. */
 static tl_tensor lift_constant(tl_scan s, tl_tensor t)
 {
     const tl_node *n = t.tape == s.tape ? tl__peek(t) : NULL;
@@ -143,12 +178,13 @@ int tl__scan_has_rows(tl_tape *tape, uint32_t mask, const tl_shape *shape, const
     if (shape->rank >= 1 && shape->dim[0] == B)
         return 1;
     char text[TL_SHAPE_TEXT];
-    tl_tape_fail(tape, TL_ESHAPE, what, "got %s in a step of a scan with lengths [%lld], want [%lld,...]",
+    tl_tape_fail(tape, TL_ESHAPE, what,
+                 "got %s in a step of a scan with lengths [%lld], want [%lld,...]",
                  tl_shape_text(*shape, text, sizeof text), (long long)B, (long long)B);
     return 0;
 }
 
-/* ---- lengths ----------------------------------------------------------------------------------- */
+/* ---- lengths --------------------------------------------------------------------------------- */
 
 /* check_lengths -- lengths as an i32 vector of 0..T, checked again when run; inert after an error. */
 static tl_tensor check_lengths(tl_tape *tape, tl_tensor lengths, int64_t T)
@@ -160,11 +196,15 @@ static tl_tensor check_lengths(tl_tape *tape, tl_tensor lengths, int64_t T)
     if (!n)
         return none;
     if (n->dtype != TL_I32 || n->shape.rank != 1) {
-        tl_tape_fail(tape, n->dtype != TL_I32 ? TL_EDTYPE : TL_ESHAPE, "tl_scan_open", "lengths: got %s %s, want i32 [B]",
-                     tl_dtype_name(n->dtype), tl_shape_text(n->shape, text, sizeof text));
+        tl_tape_fail(tape, n->dtype != TL_I32 ? TL_EDTYPE : TL_ESHAPE, "tl_scan_open",
+                     "lengths: got %s %s, want i32 [B]", tl_dtype_name(n->dtype),
+                     tl_shape_text(n->shape, text, sizeof text));
         return none;
     }
-    return tl_check_range(lengths, 0, T);
+    tl_scope_open(tape, "lengths"); /* for the message of the run */
+    lengths = tl_check_range(lengths, 0, T);
+    tl_scope_close(tape);
+    return lengths;
 }
 
 /* mask_for -- the mask [B] as [B,1,...,1] of this rank, in the body. */
@@ -185,7 +225,7 @@ tl_tensor tl__scan_masked(tl_scan s, tl_tensor v, tl_tensor other)
     return out;
 }
 
-/* ---- the body ---------------------------------------------------------------------------------- */
+/* ---- the body -------------------------------------------------------------------------------- */
 
 tl_scan tl_scan_open(tl_tape *tape, int64_t T, const tl_scan_opts *opts)
 {
@@ -291,8 +331,10 @@ int64_t tl__scan_carry_of(tl_scan s, tl_tensor t, const char *what)
         return n->attr.i[0];
     char text[160];
     if (n)
-        tl_tape_fail(s.tape, TL_EINVAL, what, "%s is not a carry of scan \"%s\"; want what tl_scan_carry returned",
-                     tl__describe(s.tape, t.slot, text, sizeof text), s.tape->scopes[s.tape->frames[s.frame].scope]);
+        tl_tape_fail(s.tape, TL_EINVAL, what,
+                     "%s is not a carry of scan \"%s\"; want what tl_scan_carry returned",
+                     tl__describe(s.tape, t.slot, text, sizeof text),
+                     s.tape->scopes[s.tape->frames[s.frame].scope]);
     else if (t.tape)
         tl_tape_fail(s.tape, TL_ETAPE, what, "the tensor lives on another tape than the scan");
     return -1;
@@ -308,12 +350,23 @@ static int check_next(tl_tape *tape, const tl_carry *c, const tl_node *n)
     if (c->next != TL_NONE)
         return tl_tape_fail(tape, TL_ESTATE, what, "carry %s has its next value already", text);
     if (n->dtype != source->dtype)
-        return tl_tape_fail(tape, TL_EDTYPE, what, "got %s, but carry %s is %s", tl_dtype_name(n->dtype), text,
-                            tl_dtype_name(source->dtype));
+        return tl_tape_fail(tape, TL_EDTYPE, what, "got %s, but carry %s is %s",
+                            tl_dtype_name(n->dtype), text, tl_dtype_name(source->dtype));
     if (!tl_shape_equal(n->shape, source->shape))
-        return tl_tape_fail(tape, TL_ESHAPE, what, "got %s, but carry %s is %s", tl_shape_text(n->shape, got, sizeof got),
-                            text, tl_shape_text(source->shape, want, sizeof want));
+        return tl_tape_fail(tape, TL_ESHAPE, what, "got %s, but carry %s is %s",
+                            tl_shape_text(n->shape, got, sizeof got), text,
+                            tl_shape_text(source->shape, want, sizeof want));
     return TL_OK;
+}
+
+/* own -- a value of an outer frame as one of the body: a view of it. */
+static tl_tensor own(tl_scan s, tl_tensor t)
+{
+    const tl_node *n = tl__peek(t);
+    tl_place former = tl__place_enter(s.tape, s.frame);
+    tl_tensor view = tl__record_node(s.tape, &tl_op_reshape, 1, &t, n->dtype, n->shape, NULL);
+    tl__place_leave(s.tape, former);
+    return view;
 }
 
 void tl_scan_next(tl_scan s, tl_tensor carry, tl_tensor next)
@@ -327,23 +380,12 @@ void tl_scan_next(tl_scan s, tl_tensor carry, tl_tensor next)
     if (f->mask != TL_NONE)
         next = tl__scan_masked(s, next, carry);
     else if (n->frame != s.frame)
-        next = tl__scan_own(s, next);
+        next = own(s, next);
     if (next.tape)
         s.tape->frames[s.frame].carries[index].next = next.slot;
 }
 
-tl_tensor tl__scan_own(tl_scan s, tl_tensor t)
-{
-    const tl_node *n = tl__peek(t);
-    if (!n || n->frame == s.frame)
-        return t;
-    tl_place former = tl__place_enter(s.tape, s.frame);
-    tl_tensor own = tl__record_node(s.tape, &tl_op_reshape, 1, &t, n->dtype, n->shape, NULL);
-    tl__place_leave(s.tape, former);
-    return own;
-}
-
-/* ---- closing ----------------------------------------------------------------------------------- */
+/* ---- closing --------------------------------------------------------------------------------- */
 
 /* tl_seen -- an outer slot that the body reads, and when it was first seen. */
 typedef struct tl_seen {
@@ -353,7 +395,8 @@ typedef struct tl_seen {
 static int by_slot(const void *a, const void *b)
 {
     const tl_seen *x = a, *y = b;
-    return x->slot != y->slot ? (x->slot < y->slot ? -1 : 1) : (x->order < y->order ? -1 : x->order > y->order);
+    return x->slot != y->slot ? (x->slot < y->slot ? -1 : 1)
+                              : (x->order < y->order ? -1 : x->order > y->order);
 }
 
 static int by_order(const void *a, const void *b)
@@ -362,7 +405,8 @@ static int by_order(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* find_captures -- fills seen[] (room for every operand of the body) with the captures in order of first appearance. */
+/* find_captures -- fills seen[] (room for every operand of the body) with the captures in order of
+ * first appearance. */
 static uint32_t find_captures(const tl_tape *tape, uint32_t frame, tl_seen *seen)
 {
     const tl_frame *f = &tape->frames[frame];
@@ -430,12 +474,14 @@ void tl_scan_close(tl_scan s)
         return;
     }
     if (tape->scope != f->scope) {
-        tl_tape_fail(tape, TL_ESTATE, what, "scope \"%s\" was opened in the body and is still open", tape->scopes[tape->scope]);
+        tl_tape_fail(tape, TL_ESTATE, what, "scope \"%s\" was opened in the body and is still open",
+                     tape->scopes[tape->scope]);
         return;
     }
     for (uint32_t i = 0; i < f->ncarries; i++)
         if (f->carries[i].next == TL_NONE) {
-            tl_tape_fail(tape, TL_ESTATE, what, "carry %s has no next value: tl_scan_next is missing",
+            tl_tape_fail(tape, TL_ESTATE, what,
+                         "carry %s has no next value: tl_scan_next is missing",
                          tl__describe(tape, f->carries[i].source, text, sizeof text));
             return;
         }

@@ -1,14 +1,15 @@
-/* scan_adjoint.c -- the adjoint of a scan, which is again a scan: the adjoint of the body from the last step to the first.
+/* scan_adjoint.c -- the adjoint of a scan, which is again a scan: the adjoint of the body from the
+ * last step to the first.
  *
  *     body                    h' = f(h, x_t, W)       last(h), stacked(y), summed(z)
- *     adjoint's body          dh' carried in, each(dys), dz added;  the sweep over f;  dh carried on
+ *     adjoint's body          dh' carried in, each(dys), dz added; the sweep over f; dh carried on
  *
- *     carry    dh             starts as the gradient of last(h), becomes that of the leaf h; in the end it is the gradient of the init
- *     stacked  gradient of an each leaf    = gradient of xs
- *     summed   gradient of a capture       = a contribution to its gradient; so that of a weight is no carry
+ *     carry    starts as the gradient of last(h), becomes that of the leaf h, ends as the init's
+ *     stacked  the gradient of an each leaf: that of xs
+ *     summed   the gradient of a capture: a contribution to its own, so a weight's is no carry
  *
- * Since this records an ordinary scan, second order needs no further line; since it is called by the sweep over whatever frame the
- * scan lies in, neither do nested scans. */
+ * Since this records an ordinary scan, second order needs no further line; since it is called by
+ * the sweep over whatever frame the scan lies in, neither do nested scans. */
 #include "core/sweep.h"
 
 #include "core/space.h"
@@ -19,11 +20,11 @@
 
 /* tl_back -- a carry of the body and its way back. */
 typedef struct tl_back {
-    uint32_t leaf;     /* position of the carry leaf */
-    uint32_t next;     /* position of its next value */
-    uint32_t init;     /* slot outside */
-    tl_tensor g;       /* gradient of its last value; later the init of d */
-    tl_tensor d;       /* the adjoint scan's carry; inert when no gradient comes this way */
+    uint32_t leaf; /* position of the carry leaf */
+    uint32_t next; /* position of its next value */
+    uint32_t init; /* slot outside */
+    tl_tensor g;   /* gradient of its last value; later the init of d */
+    tl_tensor d;   /* the adjoint scan's carry; inert when no gradient comes this way */
 } tl_back;
 
 /* tl_out -- a result of the adjoint scan: where it goes. */
@@ -33,7 +34,7 @@ typedef struct tl_out {
     int is_stacked;
 } tl_out;
 
-/* ---- which values depend on an input ------------------------------------------------------------ */
+/* ---- which values depend on an input --------------------------------------------------------- */
 
 static int compare_slots(const void *a, const void *b)
 {
@@ -41,7 +42,8 @@ static int compare_slots(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* is_constant -- for tl__scan_want_residuals, where every outer value counts as an input but these. */
+/* is_constant -- for tl__scan_want_residuals, where every outer value counts as an input but
+ * these. */
 static int is_constant(const tl_tape *tape, uint32_t slot)
 {
     const tl_node *n = &tape->nodes[slot];
@@ -61,7 +63,8 @@ static int can_carry(const tl_node *leaf)
     return !leaf->no_grad && leaf->dtype != TL_I32;
 }
 
-/* spread -- flags of the body's values; a fixpoint, since a carry depends on what its next value depends on. */
+/* spread -- flags of the body's values; a fixpoint, since a carry depends on what its next value
+ * depends on. */
 static void spread(tl_sweep *w, uint32_t ncarries, const tl_back *back)
 {
     tl_tape *tape = w->tape;
@@ -79,22 +82,25 @@ static void spread(tl_sweep *w, uint32_t ncarries, const tl_back *back)
         tl__sweep_spread(w);
         changed = 0;
         for (uint32_t i = 0; i < ncarries; i++)
-            if (!w->flags[back[i].leaf] && w->flags[back[i].next] && can_carry(&tape->nodes[w->slot[back[i].leaf]])) {
+            if (!w->flags[back[i].leaf] && w->flags[back[i].next] &&
+                can_carry(&tape->nodes[w->slot[back[i].leaf]])) {
                 w->flags[back[i].leaf] = TL_SWEEP_WANTED;
                 changed = 1;
             }
     }
 }
 
-/* open_body -- the level of the body of the loop at `loop`: its nodes, and what it reads of outside that depends on an input. *back receives
- * its carries; free it in any case. */
-static int open_body(tl_sweep *w, tl_tape *tape, tl_sweep *up, uint32_t loop, int asking, tl_back **back)
+/* open_body -- the level of the body of the loop at `loop`: its nodes, and what it reads of
+ * outside that depends on an input. *back receives its carries; free it in any case. */
+static int open_body(tl_sweep *w, tl_tape *tape, tl_sweep *up, uint32_t loop, int asking,
+                     tl_back **back)
 {
     const tl_node *n = &tape->nodes[loop];
     const tl_frame *f = &tape->frames[n->attr.i[0]];
     *back = tl__calloc(f->ncarries + 1, sizeof **back);
     if (tl__sweep_open(w, tape, up, (uint32_t)n->attr.i[0], (size_t)f->nnodes + n->nin) || !*back)
-        return tl_tape_fail(tape, TL_ENOMEM, "tl_grad", "no memory to sweep a body of %u nodes", f->nnodes);
+        return tl_tape_fail(tape, TL_ENOMEM, "tl_grad", "no memory to sweep a body of %u nodes",
+                            f->nnodes);
     w->body = 1;
     w->asking = asking;
     for (uint32_t i = f->ncarries; i < n->nin; i++)
@@ -120,7 +126,7 @@ static int open_body(tl_sweep *w, tl_tape *tape, tl_sweep *up, uint32_t loop, in
     return TL_OK;
 }
 
-/* ---- which carries bring a gradient back ---------------------------------------------------------- */
+/* ---- which carries bring a gradient back ----------------------------------------------------- */
 
 /* reach_operands -- one backward pass of marks over the body. */
 static void reach_operands(const tl_sweep *w, uint8_t *reached)
@@ -135,8 +141,10 @@ static void reach_operands(const tl_sweep *w, uint8_t *reached)
     }
 }
 
-/* reach -- sets active[i] for carries whose leaf or last value has a gradient: a fixpoint against the running order. */
-static void reach(const tl_sweep *w, uint32_t ncarries, const tl_back *back, uint8_t *reached, uint8_t *active)
+/* reach -- sets active[i] for carries whose leaf or last value has a gradient: a fixpoint against
+ * the running order. */
+static void reach(const tl_sweep *w, uint32_t ncarries, const tl_back *back, uint8_t *reached,
+                  uint8_t *active)
 {
     for (uint32_t i = 0; i < ncarries; i++) {
         active[i] = back[i].g.tape != NULL;
@@ -157,7 +165,7 @@ static void reach(const tl_sweep *w, uint32_t ncarries, const tl_back *back, uin
     }
 }
 
-/* ---- the adjoint scan ----------------------------------------------------------------------------- */
+/* ---- the adjoint scan ------------------------------------------------------------------------ */
 
 /* open_adjoint -- opens the adjoint scan in scope "<scope>'". */
 static tl_scan open_adjoint(tl_tape *tape, uint32_t frame)
@@ -176,7 +184,8 @@ static tl_scan open_adjoint(tl_tape *tape, uint32_t frame)
     return a;
 }
 
-/* collect -- the gradients of last values go to back[].g; marks in reached[] the values of the body whose stacked or summed result has one. */
+/* collect -- the gradients of last values go to back[].g; marks in reached[] the values of the
+ * body whose stacked or summed result has one. */
 static void collect(tl_sweep *w, tl_sweep *up, uint32_t loop, tl_back *back, uint8_t *reached)
 {
     tl_tape *tape = w->tape;
@@ -185,7 +194,7 @@ static void collect(tl_sweep *w, tl_sweep *up, uint32_t loop, tl_back *back, uin
         const tl_node *r = &tape->nodes[up->parts[c].from];
         const uint32_t key = (uint32_t)r->attr.i[0];
         if (r->op == &tl_op_last) {
-            back[key].g = back[key].g.tape ? tl_add(back[key].g, g) : g;
+            back[key].g = g; /* the only one: a second node of this result is a constant */
         } else {
             const uint32_t p = tl__sweep_find(w, key);
             reached[p] |= w->flags[p] != 0;
@@ -203,14 +212,16 @@ static void seed(tl_sweep *w, tl_sweep *up, uint32_t loop, uint32_t ncarries, co
         if (r->op == &tl_op_last || !tl__sweep_flags(w, slot))
             continue;
         const int is_stacked = r->op == &tl_op_stacked;
-        tl__sweep_add(w, slot, is_stacked ? tl_scan_each(w->adjoint, up->parts[c].g) : up->parts[c].g, TL_NONE);
+        tl__sweep_add(w, slot,
+                      is_stacked ? tl_scan_each(w->adjoint, up->parts[c].g) : up->parts[c].g,
+                      TL_NONE);
     }
     for (uint32_t i = 0; i < ncarries; i++)
         if (back[i].d.tape)
             tl__sweep_add(w, w->slot[back[i].next], back[i].d, TL_NONE);
 }
 
-/* outputs -- what the adjoint scan is to be asked for: gradients of xs and captures. Values of outer frames become the body's own. */
+/* outputs -- what the adjoint scan is to be asked for: gradients of xs and captures. */
 static uint32_t outputs(tl_sweep *w, tl_out *out)
 {
     tl_tape *tape = w->tape;
@@ -218,20 +229,34 @@ static uint32_t outputs(tl_sweep *w, tl_out *out)
     for (uint32_t p = 0; p < w->n && !tape->code; p++) {
         if (w->first[p] == TL_NONE)
             continue;
-        if (tape->nodes[w->slot[p]].op == &tl_op_each && tape->nodes[w->slot[p]].frame == w->frame) {
-            tl_tensor g = tl__scan_own(w->adjoint, tl__sweep_sum(w, p));
+        if (tape->nodes[w->slot[p]].op == &tl_op_each &&
+            tape->nodes[w->slot[p]].frame == w->frame) {
+            tl_tensor g = tl__sweep_sum(w, p);
             out[n++] = (tl_out){tape->nodes[w->slot[p]].in[0], g, 1};
         } else if (w->flags[p] & TL_SWEEP_OUTSIDE) {
             tl__sweep_merge(w, p);
             for (uint32_t c = w->first[p]; c != TL_NONE; c = w->parts[c].next)
-                out[n++] = (tl_out){w->slot[p], tl__scan_own(w->adjoint, w->parts[c].g), 0};
+                out[n++] = (tl_out){w->slot[p], w->parts[c].g, 0};
         }
     }
     return n;
 }
 
-/* run_back -- the adjoint scan from open to close, and the gradients it gives to the level above. */
-static void run_back(tl_sweep *w, tl_sweep *up, uint32_t loop, uint32_t ncarries, tl_back *back, const uint8_t *active)
+/* carry_back -- the adjoint scan's carry: of h it is called dh. */
+static tl_tensor carry_back(tl_sweep *w, const tl_back *back)
+{
+    tl_tensor d = tl_scan_carry(w->adjoint, back->g);
+    const char *name = w->tape->nodes[w->slot[back->leaf]].name;
+    char text[80];
+    if (!name)
+        return d;
+    snprintf(text, sizeof text, "d%s", name);
+    return tl_name(d, text);
+}
+
+/* run_back -- the adjoint scan from open to close, and the gradients for the level above. */
+static void run_back(tl_sweep *w, tl_sweep *up, uint32_t loop, uint32_t ncarries, tl_back *back,
+                     const uint8_t *active)
 {
     tl_tape *tape = w->tape;
     for (uint32_t i = 0; i < ncarries; i++) {
@@ -242,7 +267,7 @@ static void run_back(tl_sweep *w, tl_sweep *up, uint32_t loop, uint32_t ncarries
     w->adjoint = open_adjoint(tape, w->frame);
     for (uint32_t i = 0; i < ncarries && !tape->code; i++)
         if (active[i])
-            back[i].d = tl_scan_carry(w->adjoint, back[i].g);
+            back[i].d = carry_back(w, &back[i]);
     seed(w, up, loop, ncarries, back);
     tl__sweep_run(w);
     for (uint32_t i = 0; i < ncarries && !tape->code; i++) {
@@ -262,7 +287,8 @@ static void run_back(tl_sweep *w, tl_sweep *up, uint32_t loop, uint32_t ncarries
     const uint32_t n = outputs(w, out);
     tl_scan_close(w->adjoint);
     for (uint32_t k = 0; k < n && !tape->code; k++) {
-        tl_tensor g = out[k].is_stacked ? tl_scan_stacked(w->adjoint, out[k].g) : tl_scan_summed(w->adjoint, out[k].g);
+        tl_tensor g = out[k].is_stacked ? tl_scan_stacked(w->adjoint, out[k].g)
+                                        : tl_scan_summed(w->adjoint, out[k].g);
         tl__sweep_add(up, out[k].slot, g, TL_NONE);
     }
     for (uint32_t i = 0; i < ncarries && !tape->code; i++)
@@ -294,7 +320,7 @@ void tl__scan_adjoint(tl_sweep *up, uint32_t position)
     tl__free(back);
 }
 
-/* ---- residuals ------------------------------------------------------------------------------------ */
+/* ---- residuals ------------------------------------------------------------------------------- */
 
 /* ask -- asks for what the adjoint of one loop at level `up` (NULL: in frame 0) reads. */
 static void ask(tl_tape *tape, tl_sweep *up, uint32_t loop)

@@ -1,8 +1,10 @@
-/* scan_result.c -- what a closed scan gives: the last value of a carry, a value of every step, the sum of a value over the steps.
+/* scan_result.c -- what a closed scan gives: the last value of a carry, a value of every step, the
+ * sum of a value over the steps.
  *
- * A result is a node on the loop's node, recorded once however often it is asked for. Whatever asks for one more residual, the adjoint above all,
- * asks for one more result; the planner runs the loop once with all of them. With lengths, a value of the body gets one more node
- * in the closed body: where(t < length, v, 0). */
+ * A result is a node on the loop's node, recorded once however often it is asked for. Whatever
+ * asks for one more residual, the adjoint above all, asks for one more result; the planner runs
+ * the loop once with all of them. With lengths, a value of the body gets one more node in the
+ * closed body: where(t < length, v, 0). */
 #include "core/scan_record.h"
 #include "core/space.h"
 
@@ -15,20 +17,23 @@ static tl_frame *closed_frame(tl_scan s, const char *what)
     if (!f)
         return NULL;
     if (f->open) {
-        tl_tape_fail(s.tape, TL_ESTATE, what, "scan \"%s\" is still open: tl_scan_close comes first",
+        tl_tape_fail(s.tape, TL_ESTATE, what,
+                     "scan \"%s\" is still open: tl_scan_close comes first",
                      s.tape->scopes[f->scope]);
         return NULL;
     }
     if (!tl__visible(s.tape, f->parent, s.tape->frame)) {
-        tl_tape_fail(s.tape, TL_EFRAME, what,
-                     "scan \"%s\" lies in the body of scan \"%s\": its results are values of that body",
-                     s.tape->scopes[f->scope], s.tape->scopes[s.tape->frames[f->parent].scope]);
+        tl_tape_fail(
+            s.tape, TL_EFRAME, what,
+            "scan \"%s\" lies in the body of scan \"%s\": its results are values of that body",
+            s.tape->scopes[f->scope], s.tape->scopes[s.tape->frames[f->parent].scope]);
         return NULL;
     }
     return f;
 }
 
-/* is_masked -- whether a slot is masked(v, 0) already, and as much a constant as what is recorded now. */
+/* is_masked -- whether a slot is masked(v, 0) already, and as much a constant as what is recorded
+ * now. */
 static int is_masked(const tl_tape *tape, uint32_t mask, uint32_t slot, uint32_t v)
 {
     const tl_node *n = &tape->nodes[slot];
@@ -39,7 +44,8 @@ static int is_masked(const tl_tape *tape, uint32_t mask, uint32_t slot, uint32_t
     return same_mask && z->op == &tl_op_const && !(z->attr.r[0] < 0.0) && !(z->attr.r[0] > 0.0);
 }
 
-/* result -- the node of one result, found or recorded. key is the carry's index or the slot of the body's value. */
+/* result -- the node of one result, found or recorded. key is the carry's index or the slot of the
+ * body's value. */
 static tl_tensor result(tl_scan s, const tl_op *op, uint32_t key, tl_dtype dtype, tl_shape shape)
 {
     tl_tape *tape = s.tape;
@@ -66,9 +72,12 @@ static tl_tensor result(tl_scan s, const tl_op *op, uint32_t key, tl_dtype dtype
     return t;
 }
 
-/* with_time -- [T,...]; rank -1 when that is one axis too many. */
-static tl_shape with_time(int64_t T, const tl_shape *shape)
+/* with_time -- [T,...]; rank -1, with the error recorded, when that is one axis too many. */
+static tl_shape with_time(tl_tape *tape, int64_t T, const tl_shape *shape, const char *what)
 {
+    if (shape->rank == TL_MAX_RANK)
+        tl_tape_fail(tape, TL_ESHAPE, what, "the value has rank %d already, want at most %d",
+                     shape->rank, TL_MAX_RANK - 1);
     tl_shape out = {.rank = shape->rank < TL_MAX_RANK ? shape->rank + 1 : -1};
     if (out.rank > 0) {
         out.dim[0] = T;
@@ -80,12 +89,9 @@ static tl_shape with_time(int64_t T, const tl_shape *shape)
 static tl_tensor stacked(tl_scan s, uint32_t slot)
 {
     const tl_node *n = &s.tape->nodes[slot];
-    tl_shape shape = with_time(s.tape->frames[s.frame].T, &n->shape);
-    if (shape.rank < 0) {
-        tl_tape_fail(s.tape, TL_ESHAPE, "stacked", "the value has rank %d already, want at most %d", n->shape.rank,
-                     TL_MAX_RANK - 1);
+    tl_shape shape = with_time(s.tape, s.tape->frames[s.frame].T, &n->shape, "tl_scan_stacked");
+    if (shape.rank < 0)
         return (tl_tensor){0};
-    }
     return result(s, &tl_op_stacked, slot, n->dtype, shape);
 }
 
@@ -110,7 +116,8 @@ tl_tensor tl_scan_last(tl_scan s, tl_tensor carry)
     return result(s, &tl_op_last, (uint32_t)index, n->dtype, n->shape);
 }
 
-/* asked -- the value of the body that a result is asked of, with zeros where rows take no part; inert, with the error recorded, when it is none. */
+/* asked -- the value of the body that a result is asked of, with zeros where rows take no part;
+ * inert, with the error recorded, when it is none. */
 static tl_tensor asked(tl_scan s, tl_tensor value, const char *what)
 {
     tl_tape *tape = s.tape;
@@ -137,11 +144,13 @@ static tl_tensor asked(tl_scan s, tl_tensor value, const char *what)
     return tl__scan_masked(s, value, none);
 }
 
-/* is_outside -- whether v is the same in every step because it lies around the body; lengths would still mask it. */
+/* is_outside -- whether v is the same in every step because it lies around the body; lengths would
+ * still mask it. */
 static int is_outside(tl_scan s, tl_tensor v)
 {
     const tl_node *n = tl__peek(v);
-    return n && v.tape == s.tape && n->frame != s.frame && s.tape->frames[s.frame].mask == TL_NONE &&
+    return n && v.tape == s.tape && n->frame != s.frame &&
+           s.tape->frames[s.frame].mask == TL_NONE &&
            tl__visible(s.tape, n->frame, s.tape->frames[s.frame].parent);
 }
 
@@ -152,7 +161,8 @@ tl_tensor tl_scan_stacked(tl_scan s, tl_tensor value)
     if (!f)
         return none;
     if (is_outside(s, value)) {
-        tl_shape to = with_time(f->T, &s.tape->nodes[value.slot].shape);
+        tl_shape to = with_time(s.tape, f->T, &s.tape->nodes[value.slot].shape,
+                                 "tl_scan_stacked");
         return tl_broadcast_to(value, to);
     }
     value = asked(s, value, "tl_scan_stacked");
@@ -171,7 +181,8 @@ tl_tensor tl_scan_summed(tl_scan s, tl_tensor value)
     }
     if (is_outside(s, value)) {
         tl_shape shape = s.tape->nodes[value.slot].shape;
-        return tl_sum_to(tl_broadcast_to(value, with_time(f->T, &shape)), shape);
+        tl_shape to = with_time(s.tape, f->T, &shape, "tl_scan_summed");
+        return tl_sum_to(tl_broadcast_to(value, to), shape);
     }
     value = asked(s, value, "tl_scan_summed");
     if (!value.tape)

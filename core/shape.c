@@ -37,19 +37,23 @@ tl_shape tl_shape_of_dims(int rank, const int64_t *dim)
         return s;
     }
     s.rank = rank;
-    for (int a = 0; a < rank; a++) s.dim[a] = dim[a];
+    for (int a = 0; a < rank; a++)
+        s.dim[a] = dim[a];
     return s;
 }
 
-/* An extent of 0 makes the count 0, but the other extents must still fit: strides are computed from them. */
+/* An extent of 0 makes the count 0, but the other extents must still fit: strides are computed
+ * from them. */
 int64_t tl_shape_count(tl_shape s)
 {
-    if (s.rank < 0 || s.rank > TL_MAX_RANK) return -1;
+    if (s.rank < 0 || s.rank > TL_MAX_RANK)
+        return -1;
     int64_t product = 1;
     int empty = 0;
     for (int a = 0; a < s.rank; a++) {
         int64_t d = s.dim[a];
-        if (d < 0) return -1;
+        if (d < 0)
+            return -1;
         if (d == 0)
             empty = 1;
         else if (product > INT64_MAX / 8 / d)
@@ -62,21 +66,25 @@ int64_t tl_shape_count(tl_shape s)
 
 int tl_shape_equal(tl_shape a, tl_shape b)
 {
-    if (a.rank != b.rank) return 0;
+    if (a.rank != b.rank)
+        return 0;
     for (int i = 0; i < a.rank; i++)
-        if (a.dim[i] != b.dim[i]) return 0;
+        if (a.dim[i] != b.dim[i])
+            return 0;
     return 1;
 }
 
 int tl_shape_broadcast(tl_shape a, tl_shape b, tl_shape *out)
 {
-    if (a.rank < 0 || b.rank < 0) return TL_ESHAPE;
+    if (a.rank < 0 || b.rank < 0)
+        return TL_ESHAPE;
     tl_shape s = {0};
     s.rank = a.rank > b.rank ? a.rank : b.rank;
     for (int i = 1; i <= s.rank; i++) { /* from the right */
         int64_t x = i <= a.rank ? a.dim[a.rank - i] : 1;
         int64_t y = i <= b.rank ? b.dim[b.rank - i] : 1;
-        if (x != y && x != 1 && y != 1) return TL_ESHAPE;
+        if (x != y && x != 1 && y != 1)
+            return TL_ESHAPE;
         s.dim[s.rank - i] = x == 1 ? y : x;
     }
     *out = s;
@@ -91,16 +99,20 @@ size_t tl_dtype_size(tl_dtype d)
 const char *tl_dtype_name(tl_dtype d)
 {
     switch (d) {
-    case TL_F32: return "f32";
-    case TL_F64: return "f64";
-    case TL_I32: return "i32";
+    case TL_F32:
+        return "f32";
+    case TL_F64:
+        return "f64";
+    case TL_I32:
+        return "i32";
     }
     return "?";
 }
 
 char *tl_shape_text(tl_shape s, char *text, size_t size)
 {
-    if (size == 0) return text;
+    if (size == 0)
+        return text;
     if (s.rank < 0 || s.rank > TL_MAX_RANK) {
         snprintf(text, size, "[invalid]");
         return text;
@@ -108,7 +120,8 @@ char *tl_shape_text(tl_shape s, char *text, size_t size)
     size_t at = (size_t)snprintf(text, size, "[");
     for (int a = 0; a < s.rank && at < size; a++)
         at += (size_t)snprintf(text + at, size - at, a ? ",%" PRId64 : "%" PRId64, s.dim[a]);
-    if (at < size) snprintf(text + at, size - at, "]");
+    if (at < size)
+        snprintf(text + at, size - at, "]");
     return text;
 }
 

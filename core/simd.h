@@ -1,9 +1,11 @@
-/* simd.h -- vectors of numbers, as wide as the instruction set this file is compiled for. Private, for kernels.
+/* simd.h -- vectors of numbers, as wide as the instruction set this file is compiled for.
+ * Private, for kernels.
  *
- * The kernels are written once in GNU vector arithmetic (a + b, a < b) and the functions below, which take vf32 or
- * vf64 alike; three compilations of a source (core/pointwise.h says which) make SSE2, AVX2 and AVX-512 of it. The
- * transcendental functions are libmvec's vector symbols, called by name: 1 to 4 ulp, NaN and infinity right, and a
- * lane's value does not depend on its neighbours. Where the C library has none, libm does each lane. */
+ * The kernels are written once in GNU vector arithmetic (a + b, a < b) and the functions below,
+ * which take vf32 or vf64 alike; three compilations of a source (core/pointwise.h says which)
+ * make SSE2, AVX2 and AVX-512 of it. The transcendental functions are libmvec's vector symbols,
+ * called by name: 1 to 4 ulp, NaN and infinity right, and a lane's value does not depend on its
+ * neighbours. Where the C library has none, libm does each lane. */
 #ifndef TL_CORE_SIMD_H
 #define TL_CORE_SIMD_H
 
@@ -27,7 +29,11 @@ typedef double vf64 __attribute__((vector_size(TL_VECTOR_BYTES)));
 typedef int32_t vi32 __attribute__((vector_size(TL_VECTOR_BYTES)));
 typedef int64_t vi64 __attribute__((vector_size(TL_VECTOR_BYTES)));
 
-enum { V_LANES_f32 = TL_VECTOR_BYTES / 4, V_LANES_f64 = TL_VECTOR_BYTES / 8, V_LANES_i32 = TL_VECTOR_BYTES / 4 };
+enum {
+    V_LANES_f32 = TL_VECTOR_BYTES / 4,
+    V_LANES_f64 = TL_VECTOR_BYTES / 8,
+    V_LANES_i32 = TL_VECTOR_BYTES / 4
+};
 
 /* The element types by the names that kernels carry. */
 typedef float v_element_f32;
@@ -51,8 +57,8 @@ V_MEMORY(f64)
 V_MEMORY(i32)
 #undef V_MEMORY
 
-/* v_load_part_<type>, v_store_part_<type> -- the first n lanes only, 0 < n < lanes; lanes behind them are loaded with
- * the first element, so that they take no slow path of their own. */
+/* v_load_part_<type>, v_store_part_<type> -- the first n lanes only, 0 < n < lanes; lanes
+ * behind them are loaded with the first element, so that they take no slow path of their own. */
 #if defined(__AVX512F__)
 #define V_PART(T, MASK, LOAD, STORE, ALL)                                                          \
     static inline v##T v_load_part_##T(const v_element_##T *p, int64_t n)                          \
@@ -92,18 +98,30 @@ V_PART(i32)
 #undef V_PART
 
 /* v_load_zeros_<type> -- the same, zeros behind the n-th. */
+#if defined(__AVX512F__)
+#define V_ZEROS(T, MASK, LOAD)                                                                     \
+    static inline v##T v_load_zeros_##T(const v_element_##T *p, int64_t n)                         \
+    {                                                                                              \
+        return (v##T)LOAD((MASK)((1u << n) - 1), p);                                               \
+    }
+V_ZEROS(f32, __mmask16, _mm512_maskz_loadu_ps)
+V_ZEROS(f64, __mmask8, _mm512_maskz_loadu_pd)
+#else
 #define V_ZEROS(T)                                                                                 \
     static inline v##T v_load_zeros_##T(const v_element_##T *p, int64_t n)                         \
     {                                                                                              \
         v_element_##T lane[V_LANES_##T] = {0};                                                     \
-        memcpy(lane, p, (size_t)n * sizeof *p);                                                    \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            lane[i] = p[i];                                                                        \
         return v_load_##T(lane);                                                                   \
     }
 V_ZEROS(f32)
 V_ZEROS(f64)
+#endif
 #undef V_ZEROS
 
-/* v_select(mask, a, b) -- a where the lane of mask (of a comparison) is set, else b. v_one(mask, a) -- 1 there, else 0, of a's type. */
+/* v_select(mask, a, b) -- a where the lane of mask (of a comparison) is set, else b.
+ * v_one(mask, a) -- 1 there, else 0, of a's type. */
 #define V_CHOICE(T, M)                                                                             \
     static inline v##T v_select_##T(v##M mask, v##T a, v##T b)                                     \
     {                                                                                              \
@@ -118,8 +136,8 @@ V_CHOICE(f64, i64)
 V_CHOICE(i32, i32)
 #undef V_CHOICE
 #define v_select(mask, a, b)                                                                       \
-    _Generic((a), vf32: v_select_f32, vf64: v_select_f64, vi32: v_select_i32)(mask, a, b)
-#define v_one(mask, a) _Generic((a), vf32: v_one_f32, vf64: v_one_f64, vi32: v_one_i32)(mask)
+    _Generic((a), vf32 : v_select_f32, vf64 : v_select_f64, vi32 : v_select_i32)(mask, a, b)
+#define v_one(mask, a) _Generic((a), vf32 : v_one_f32, vf64 : v_one_f64, vi32 : v_one_i32)(mask)
 
 /* v_max, v_min -- NaN if either is. v_abs. v_sign -- -1, 0 or 1; NaN for NaN. */
 #define V_ORDER(T, M, SIGN_BIT)                                                                    \
@@ -143,13 +161,13 @@ V_ORDER(f32, i32, INT32_MIN)
 V_ORDER(f64, i64, INT64_MIN)
 #undef V_ORDER
 /* v_number -- c in all lanes of a vector of a's type. */
-#define v_number(a, c) _Generic((a), vf32: (vf32){0} + (c), vf64: (vf64){0} + (c))
-#define v_max(a, b) _Generic((a), vf32: v_max_f32, vf64: v_max_f64)(a, b)
-#define v_min(a, b) _Generic((a), vf32: v_min_f32, vf64: v_min_f64)(a, b)
-#define v_abs(a) _Generic((a), vf32: v_abs_f32, vf64: v_abs_f64)(a)
-#define v_sign(a) _Generic((a), vf32: v_sign_f32, vf64: v_sign_f64)(a)
+#define v_number(a, c) _Generic((a), vf32 : (vf32){0} + (c), vf64 : (vf64){0} + (c))
+#define v_max(a, b) _Generic((a), vf32 : v_max_f32, vf64 : v_max_f64)(a, b)
+#define v_min(a, b) _Generic((a), vf32 : v_min_f32, vf64 : v_min_f64)(a, b)
+#define v_abs(a) _Generic((a), vf32 : v_abs_f32, vf64 : v_abs_f64)(a)
+#define v_sign(a) _Generic((a), vf32 : v_sign_f32, vf64 : v_sign_f64)(a)
 
-/* ---- functions of the C library ---------------------------------------------------------------- */
+/* ---- functions of the C library -------------------------------------------------------------- */
 
 #define V_EACH_LANE1(NAME, T, FUNCTION)                                                            \
     static inline v##T v_##NAME##_##T(v##T a)                                                      \
@@ -168,11 +186,14 @@ V_ORDER(f64, i64, INT64_MIN)
 
 #if defined(__x86_64__) && defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 35)
 #if defined(__AVX512F__)
-#define V_SYMBOL(ARGUMENTS, NAME, TYPE) V_SYMBOL_##TYPE(_ZGVeN16##ARGUMENTS, _ZGVeN8##ARGUMENTS, NAME)
+#define V_SYMBOL(ARGUMENTS, NAME, TYPE)                                                            \
+    V_SYMBOL_##TYPE(_ZGVeN16##ARGUMENTS, _ZGVeN8##ARGUMENTS, NAME)
 #elif defined(__AVX2__)
-#define V_SYMBOL(ARGUMENTS, NAME, TYPE) V_SYMBOL_##TYPE(_ZGVdN8##ARGUMENTS, _ZGVdN4##ARGUMENTS, NAME)
+#define V_SYMBOL(ARGUMENTS, NAME, TYPE)                                                            \
+    V_SYMBOL_##TYPE(_ZGVdN8##ARGUMENTS, _ZGVdN4##ARGUMENTS, NAME)
 #else
-#define V_SYMBOL(ARGUMENTS, NAME, TYPE) V_SYMBOL_##TYPE(_ZGVbN4##ARGUMENTS, _ZGVbN2##ARGUMENTS, NAME)
+#define V_SYMBOL(ARGUMENTS, NAME, TYPE)                                                            \
+    V_SYMBOL_##TYPE(_ZGVbN4##ARGUMENTS, _ZGVbN2##ARGUMENTS, NAME)
 #endif
 #define V_SYMBOL_f32(F32, F64, NAME) V_PASTE(F32, _##NAME##f)
 #define V_SYMBOL_f64(F32, F64, NAME) V_PASTE(F64, _##NAME)
@@ -228,7 +249,7 @@ V_EACH_LANE1(sqrt, f32, sqrtf)
 V_EACH_LANE1(sqrt, f64, sqrt)
 #endif
 
-#define V_OF1(NAME, a) _Generic((a), vf32: v_##NAME##_f32, vf64: v_##NAME##_f64)(a)
+#define V_OF1(NAME, a) _Generic((a), vf32 : v_##NAME##_f32, vf64 : v_##NAME##_f64)(a)
 #define v_exp(a) V_OF1(exp, a)
 #define v_expm1(a) V_OF1(expm1, a)
 #define v_log(a) V_OF1(log, a)
@@ -238,6 +259,6 @@ V_EACH_LANE1(sqrt, f64, sqrt)
 #define v_sin(a) V_OF1(sin, a)
 #define v_cos(a) V_OF1(cos, a)
 #define v_sqrt(a) V_OF1(sqrt, a)
-#define v_pow(a, b) _Generic((a), vf32: v_pow_f32, vf64: v_pow_f64)(a, b)
+#define v_pow(a, b) _Generic((a), vf32 : v_pow_f32, vf64 : v_pow_f64)(a, b)
 
 #endif

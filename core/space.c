@@ -1,24 +1,29 @@
-/* space.c -- the few operations that the tape, its reverse sweep and scan need: addition, choice, and views of other strides.
+/* space.c -- the few operations that the tape, its reverse sweep and scan need: addition,
+ * choice, and views of other strides.
  *
- * sum.c and assemble.c hold the two that move numbers between places; everything else is in ops/. Kernels of this file are
- * compiled as core/pointwise.h says.
+ * sum.c and assemble.c hold the two that move numbers between places; everything else is in
+ * ops/. Kernels of this file are compiled as core/pointwise.h says.
  *
- * Attributes: reshape and broadcast_to have none, the target is the node's own shape (so a leading axis changes nothing);
- * slice {axis from the end, start, count}; check_range {lowest, highest}. */
+ * Attributes: reshape and broadcast_to have none, the target is the node's own shape (so a
+ * leading axis changes nothing); slice {axis from the end, start, count}; check_range {lowest,
+ * highest}. */
 #include "core/space.h"
 
 #include "core/pointwise.h"
 
+/* clang-format off */
 TL_BINARY_OP(add, FLOATING, "a + b", a + b,
-          "g, g", g, g,
-          TL_ANY, TL_ANY, 0)
+             "da = g, db = g", g, g,
+             TL_ANY, TL_ANY, 0)
 
 TL_BINARY_OP(less, NUMBERS, "1 where a < b, else 0", v_one(a < b, a),
-          "none", TL_INERT, TL_INERT,
-          TL_ANY, TL_ANY, TL_NO_GRADIENT)
+             "none", TL_INERT, TL_INERT,
+             TL_ANY, TL_ANY, TL_NO_GRADIENT)
+/* clang-format on */
 
-/* where chooses by a condition of the values' own type, or by an i32 one (masks made of lengths). It has three operands, so it is written
- * out; NAME is own or index, C the condition's type. */
+/* where chooses by a condition of the values' own type, or by an i32 one (masks made of
+ * lengths). It has three operands, so it is written out; NAME is own or index, C the
+ * condition's type. */
 #if defined(TL_KERNELS)
 
 #define WHERE_TILE(NAME, C, T, LOAD, LOAD_PART)                                                    \
@@ -32,9 +37,9 @@ TL_BINARY_OP(less, NUMBERS, "1 where a < b, else 0", v_one(a < b, a),
         for (; n >= W; n -= W, o += W, c += W, a += W, b += W)                                     \
             v_store_##T(o, v_select(LOAD(c) != 0, v_load_##T(a), v_load_##T(b)));                  \
         if (n > 0)                                                                                 \
-            v_store_part_##T(o, n,                                                                 \
-                             v_select(LOAD_PART(c, n) != 0, v_load_part_##T(a, n),                 \
-                                      v_load_part_##T(b, n)));                                     \
+            v_store_part_##T(                                                                      \
+                o, n,                                                                              \
+                v_select(LOAD_PART(c, n) != 0, v_load_part_##T(a, n), v_load_part_##T(b, n)));     \
     }
 
 /* load_wide -- as many i32 as a vector of f64 has lanes. */
@@ -67,12 +72,15 @@ WHERE_TILE(index, i32, f64, load_wide, load_wide_part)
 static int infer_where(tl_infer *q)
 {
     char text[3][TL_SHAPE_TEXT];
-    if (q->in_dtype[1] != q->in_dtype[2] || (q->in_dtype[0] != q->in_dtype[1] && q->in_dtype[0] != TL_I32))
-        return tl_infer_fail(q, TL_EDTYPE, "got %s ? %s : %s, want two equal types and a condition of theirs or i32",
-                             tl_dtype_name(q->in_dtype[0]), tl_dtype_name(q->in_dtype[1]),
-                             tl_dtype_name(q->in_dtype[2]));
+    if (q->in_dtype[1] != q->in_dtype[2] ||
+        (q->in_dtype[0] != q->in_dtype[1] && q->in_dtype[0] != TL_I32))
+        return tl_infer_fail(
+            q, TL_EDTYPE, "got %s ? %s : %s, want two equal types and a condition of theirs or i32",
+            tl_dtype_name(q->in_dtype[0]), tl_dtype_name(q->in_dtype[1]),
+            tl_dtype_name(q->in_dtype[2]));
     q->dtype = q->in_dtype[1];
-    if (tl_shape_broadcast(q->in[1], q->in[2], &q->shape) || tl_shape_broadcast(q->in[0], q->shape, &q->shape))
+    if (tl_shape_broadcast(q->in[1], q->in[2], &q->shape) ||
+        tl_shape_broadcast(q->in[0], q->shape, &q->shape))
         return tl_infer_fail(q, TL_ESHAPE, "got %s ? %s : %s, want shapes that broadcast together",
                              tl_shape_text(q->in[0], text[0], sizeof text[0]),
                              tl_shape_text(q->in[1], text[1], sizeof text[1]),
@@ -121,7 +129,7 @@ static const tl_case where_cases[] = {
 const tl_op tl_op_where = {
     .name = "where",
     .doc = "a where c is not 0, else b",
-    .grad_doc = "none, where(c, g, 0), where(c, 0, g)",
+    .grad_doc = "da = where(c, g, 0), db = where(c, 0, g)",
     .kind = TL_POINTWISE,
     .shape = infer_where,
     .tile = where_tile,
@@ -138,7 +146,7 @@ tl_tensor tl_where(tl_tensor cond, tl_tensor a, tl_tensor b)
     return tl_record(&tl_op_where, 3, in, NULL);
 }
 
-/* ---- shape rules of pointwise operations ------------------------------------------------------- */
+/* ---- shape rules of pointwise operations ----------------------------------------------------- */
 
 static int infer_broadcast(tl_infer *q, int i32_too)
 {
@@ -150,12 +158,14 @@ static int infer_broadcast(tl_infer *q, int i32_too)
                              tl_shape_text(q->in[0], a, sizeof a));
     for (int i = 1; i < q->nin; i++) {
         if (q->in_dtype[i] != q->dtype)
-            return tl_infer_fail(q, TL_EDTYPE, "got %s %s and %s %s, want equal element types (tl_cast converts)",
-                                 tl_dtype_name(q->dtype), tl_shape_text(q->in[0], a, sizeof a),
-                                 tl_dtype_name(q->in_dtype[i]), tl_shape_text(q->in[i], b, sizeof b));
+            return tl_infer_fail(
+                q, TL_EDTYPE, "got %s %s and %s %s, want equal element types (tl_cast converts)",
+                tl_dtype_name(q->dtype), tl_shape_text(q->in[0], a, sizeof a),
+                tl_dtype_name(q->in_dtype[i]), tl_shape_text(q->in[i], b, sizeof b));
         if (tl_shape_broadcast(q->shape, q->in[i], &q->shape))
             return tl_infer_fail(q, TL_ESHAPE, "got %s and %s, want shapes that broadcast together",
-                                 tl_shape_text(q->in[0], a, sizeof a), tl_shape_text(q->in[i], b, sizeof b));
+                                 tl_shape_text(q->in[0], a, sizeof a),
+                                 tl_shape_text(q->in[i], b, sizeof b));
     }
     return TL_OK;
 }
@@ -170,23 +180,19 @@ int tl__infer_numbers(tl_infer *q)
     return infer_broadcast(q, 1);
 }
 
-/* ---- views ------------------------------------------------------------------------------------- */
+/* ---- views ----------------------------------------------------------------------------------- */
 
-tl_tensor tl__record_shaped(const tl_op *op, int nin, const tl_tensor *in, tl_shape shape, const tl_attr *attr)
+tl_tensor tl__record_shaped(const tl_op *op, int nin, const tl_tensor *in, tl_shape shape,
+                            const tl_attr *attr)
 {
-    if (!tl__same_tape(op->name, nin, in))
+    if (!tl__operands_ok(op, nin, in))
         return TL_INERT;
     tl_tape *tape = in[0].tape;
-    for (int i = 0; i < nin; i++)
-        if (!tl__visible(tape, tape->nodes[in[i].slot].frame, tape->frame)) {
-            char text[160];
-            return tl_fail_tensor(in[0], TL_EFRAME, op->name, "operand %d, %s, belongs to the body of a scan that is closed",
-                                  i, tl__describe(tape, in[i].slot, text, sizeof text));
-        }
     return tl__record_node(tape, op, (uint32_t)nin, in, tape->nodes[in[0].slot].dtype, shape, attr);
 }
 
-static int reshape_view(const tl_attr *a, const tl_shape *from, const tl_layout *in, const tl_shape *to, tl_layout *out)
+static int reshape_view(const tl_attr *a, const tl_shape *from, const tl_layout *in,
+                        const tl_shape *to, tl_layout *out)
 {
     (void)a;
     return tl__layout_reshape(from, in, to, out);
@@ -209,7 +215,7 @@ static const tl_case reshape_cases[] = {
 const tl_op tl_op_reshape = {
     .name = "reshape",
     .doc = "the elements of a in row-major order, in another shape",
-    .grad_doc = "reshape(g)",
+    .grad_doc = "da = reshape(g)",
     .kind = TL_VIEW,
     .view = reshape_view,
     .lead = tl_lead_same,
@@ -245,7 +251,8 @@ tl_tensor tl_reshape(tl_tensor a, tl_shape shape)
     return tl__record_shaped(&tl_op_reshape, 1, &a, to, NULL);
 }
 
-static int broadcast_view(const tl_attr *a, const tl_shape *from, const tl_layout *in, const tl_shape *to, tl_layout *out)
+static int broadcast_view(const tl_attr *a, const tl_shape *from, const tl_layout *in,
+                          const tl_shape *to, tl_layout *out)
 {
     (void)a;
     tl__layout_broadcast(from, in, to, out);
@@ -271,7 +278,7 @@ static const tl_case broadcast_cases[] = {
 const tl_op tl_op_broadcast_to = {
     .name = "broadcast_to",
     .doc = "a, repeated along new axes and axes of extent 1",
-    .grad_doc = "sum of g over what was repeated",
+    .grad_doc = "da = sum of g over what was repeated",
     .kind = TL_VIEW,
     .view = broadcast_view,
     .lead = tl_lead_same,
@@ -289,9 +296,13 @@ tl_tensor tl_broadcast_to(tl_tensor a, tl_shape shape)
     tl_shape both;
     if (tl_shape_equal(n->shape, shape))
         return a;
-    if (tl_shape_count(shape) < 0 || tl_shape_broadcast(n->shape, shape, &both) || !tl_shape_equal(both, shape))
-        return tl_fail_tensor(a, TL_ESHAPE, "broadcast_to", "got %s, want a shape that repeats to %s",
-                              tl_shape_text(n->shape, got, sizeof got), tl_shape_text(shape, want, sizeof want));
+    if (tl_shape_count(shape) < 0)
+        return tl_fail_tensor(a, TL_ESHAPE, "broadcast_to", "invalid or too large shape %s",
+                              tl_shape_text(shape, want, sizeof want));
+    if (tl_shape_broadcast(n->shape, shape, &both) || !tl_shape_equal(both, shape))
+        return tl_fail_tensor(
+            a, TL_ESHAPE, "broadcast_to", "got %s, want a shape that repeats to %s",
+            tl_shape_text(n->shape, got, sizeof got), tl_shape_text(shape, want, sizeof want));
     return tl__record_shaped(&tl_op_broadcast_to, 1, &a, shape, NULL);
 }
 
@@ -301,7 +312,8 @@ static int infer_slice(tl_infer *q)
     return TL_OK;
 }
 
-static int slice_view(const tl_attr *a, const tl_shape *from, const tl_layout *in, const tl_shape *to, tl_layout *out)
+static int slice_view(const tl_attr *a, const tl_shape *from, const tl_layout *in,
+                      const tl_shape *to, tl_layout *out)
 {
     (void)to;
     *out = *in;
@@ -328,7 +340,7 @@ static const tl_case slice_cases[] = {
 const tl_op tl_op_slice = {
     .name = "slice",
     .doc = "elements start .. start + count - 1 of one axis of a",
-    .grad_doc = "g, zeros around it",
+    .grad_doc = "da = g, zeros around it",
     .kind = TL_VIEW,
     .shape = infer_slice,
     .view = slice_view,
@@ -346,17 +358,20 @@ tl_tensor tl_slice(tl_tensor a, int axis, int64_t start, int64_t count)
     char got[TL_SHAPE_TEXT];
     const int front = tl__shape_axis(n->shape.rank, axis);
     if (front < 0)
-        return tl_fail_tensor(a, TL_ERANGE, "slice", "got axis %d of %s", axis, tl_shape_text(n->shape, got, sizeof got));
+        return tl_fail_tensor(a, TL_ERANGE, "slice", "got axis %d of %s, want one in [%d,%d)", axis,
+                              tl_shape_text(n->shape, got, sizeof got), -n->shape.rank,
+                              n->shape.rank);
     const int64_t extent = n->shape.dim[front];
     if (start < 0 || count < 0 || start > extent || count > extent - start)
-        return tl_fail_tensor(a, TL_ERANGE, "slice", "got %lld elements from %lld on, want a part of axis %d of %s",
-                              (long long)count, (long long)start, axis, tl_shape_text(n->shape, got, sizeof got));
+        return tl_fail_tensor(
+            a, TL_ERANGE, "slice", "got %lld elements from %lld on, want a part of axis %d of %s",
+            (long long)count, (long long)start, axis, tl_shape_text(n->shape, got, sizeof got));
     const int64_t i[] = {n->shape.rank - front, start, count};
     const tl_attr attr = {3, i, 0, NULL};
     return count == extent ? a : tl_record(&tl_op_slice, 1, &a, &attr);
 }
 
-/* ---- checks ------------------------------------------------------------------------------------ */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 static int infer_check(tl_infer *q)
 {
@@ -378,8 +393,8 @@ static int check_run(tl_call *c)
             to += rest % s->dim[a] * c->out.stride[a];
         }
         if (in[from] < lo || in[from] > hi)
-            return tl_call_fail(c, TL_ERANGE, "got %d as element %lld, want %lld to %lld", in[from], (long long)k,
-                                (long long)lo, (long long)hi);
+            return tl_call_fail(c, TL_ERANGE, "got %d as element %lld, want %lld to %lld", in[from],
+                                (long long)k, (long long)lo, (long long)hi);
         out[to] = in[from];
     }
     return TL_OK;

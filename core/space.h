@@ -25,7 +25,7 @@ TL_API tl_tensor tl_slice(tl_tensor a, int axis, int64_t start, int64_t count);
 /* tl_assemble -- zeros of this shape with each piece added in at its offset (offset[p] has shape.rank entries); overlaps add. Adjoint: slices.
  * Pieces have the rank of shape. O(sum of pieces + shape). */
 TL_API tl_tensor tl_assemble(tl_shape shape, int n, const tl_tensor *piece, const int64_t (*offset)[TL_MAX_RANK]);
-/* tl_check_range -- the same i32 values, checked when run: outside [lo, hi] is TL_ERANGE, named `what`. */
+/* tl_check_range -- the same i32 values, checked when run: outside [lo, hi] is TL_ERANGE, under the scope it was recorded in. */
 TL_API tl_tensor tl_check_range(tl_tensor a, int64_t lo, int64_t hi);
 
 TL_END_DECLS

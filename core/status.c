@@ -1,7 +1,8 @@
-/* status.c -- error codes as text, the one function every failure passes through, and the host's hooks.
+/* status.c -- error codes as text, the one function every failure passes through, and the host's
+ * hooks.
  *
- * The hooks are the only state of the process that a host sets; they are atomic, so that setting one while another
- * thread fails is harmless. */
+ * The hooks are the only state of the process that a host sets; they are atomic, so that setting
+ * one while another thread fails is harmless. */
 #include "core/status.h"
 
 #include <dlfcn.h>
@@ -24,7 +25,8 @@ const char *tl_strerror(int code)
 {
     switch (code) {
 #define TL_STATUS_CASE(name, value, text)                                                          \
-    case value: return text;
+    case value:                                                                                    \
+        return text;
         TL_STATUS_LIST(TL_STATUS_CASE)
 #undef TL_STATUS_CASE
     }
@@ -48,8 +50,10 @@ void tl_set_log(tl_log_fn fn, void *user)
 
 static int mode_of(const char *text)
 {
-    if (text && strcmp(text, "print") == 0) return PRINT;
-    if (text && strcmp(text, "trap") == 0) return TRAP;
+    if (text && strcmp(text, "print") == 0)
+        return PRINT;
+    if (text && strcmp(text, "trap") == 0)
+        return TRAP;
     return QUIET;
 }
 
@@ -65,8 +69,9 @@ static int mode_now(void)
     return text ? mode_of(text) : atomic_load(&mode);
 }
 
-/* caller -- names the first function outside the library on the stack. In a program that the library was linked into, its functions
- * and the program's cannot be told apart without names: there the innermost addresses are given, for addr2line. */
+/* caller -- names the first function outside the library on the stack. In a program that the
+ * library was linked into, its functions and the program's cannot be told apart without names:
+ * there the innermost addresses are given, for addr2line. */
 static void caller(char *text, size_t size)
 {
     enum { DEPTH = 64, SHOWN = 5 };
@@ -79,18 +84,22 @@ static void caller(char *text, size_t size)
     text[0] = '\0';
     int n = backtrace(frame, DEPTH);
     for (int i = 2; i < n && used < size; i++) { /* this function and tl__fail are known */
-        if (!dladdr((char *)frame[i] - 1, &at)) continue;
+        if (!dladdr((char *)frame[i] - 1, &at))
+            continue;
         int ours = at.dli_fbase == self.dli_fbase;
-        if (ours && (!linked_in || (at.dli_sname && strncmp(at.dli_sname, "tl_", 3) == 0))) continue;
+        if (ours && (!linked_in || (at.dli_sname && strncmp(at.dli_sname, "tl_", 3) == 0)))
+            continue;
         const char *object = at.dli_fname ? at.dli_fname : "?";
         const char *slash = strrchr(object, '/');
         const char *before = shown ? ", " : "; called from ";
-        if (slash) object = slash + 1;
+        if (slash)
+            object = slash + 1;
         if (at.dli_sname && !shown) {
             snprintf(text, size, "%s%s in %s", before, at.dli_sname, object);
             return;
         }
-        if (!ours || shown == SHOWN) return;
+        if (!ours || shown == SHOWN)
+            return;
         used += (size_t)snprintf(text + used, size - used, "%s%s+0x%zx", before, object,
                                  (size_t)((char *)frame[i] - (char *)at.dli_fbase));
         shown++;
@@ -100,7 +109,8 @@ static void caller(char *text, size_t size)
 int tl__fail(tl_err *err, int code, const char *format, ...)
 {
     int now = mode_now();
-    if (!err && now == QUIET) return code;
+    if (!err && now == QUIET)
+        return code;
     tl_err local;
     tl_err *e = err ? err : &local;
     va_list args;
@@ -110,11 +120,13 @@ int tl__fail(tl_err *err, int code, const char *format, ...)
     va_end(args);
     e->code = code;
     memcpy(e->message, message, sizeof message);
-    if (now == QUIET) return code;
+    if (now == QUIET)
+        return code;
     char where[300];
     caller(where, sizeof where);
     fprintf(stderr, "tapeloop: %s: %s%s\n", tl_strerror(code), e->message, where);
-    if (now == TRAP) raise(SIGTRAP);
+    if (now == TRAP)
+        raise(SIGTRAP);
     return code;
 }
 
@@ -122,14 +134,16 @@ void tl__log(const char *format, ...)
 {
     tl_log_fn fn = atomic_load(&log_fn);
     int now = fn ? QUIET : mode_now();
-    if (!fn && now == QUIET) return;
+    if (!fn && now == QUIET)
+        return;
     char line[500];
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
     for (char *c = line; *c; c++)
-        if (*c == '\n') *c = ' ';
+        if (*c == '\n')
+            *c = ' ';
     if (fn)
         fn(atomic_load(&log_user), line);
     else

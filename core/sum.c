@@ -1,12 +1,17 @@
-/* sum.c -- sums over axes, which stay with extent 1. Attribute: {axes}, bit k of it is axis k + 1 from the end.
+/* sum.c -- sums over axes, which stay with extent 1. Attribute: {axes}, bit k of it is axis k +
+ * 1 from the end.
  *
- * The tree of additions depends on the shape and the axes only, never on strides, threads or the instruction set. Neighbouring
- * axes that are both summed (or both kept) count as one; then, the innermost summed axis first,
+ * The tree of additions depends on the shape and the axes only, never on strides, threads or
+ * the instruction set. Neighbouring axes that are both summed (or both kept) count as one;
+ * then, the innermost summed axis first,
  *
- *     a row, [.., R]        element j goes to lane j % LANES, blocks of 64 x LANES; lanes are added in halves, blocks in order
- *     rows, [.., R, Q]      each of Q columns adds its rows in order, in blocks of 64; blocks in order
+ *     a row,  [.., R]      element j goes to lane j % LANES, in blocks of 64 x LANES; lanes are
+ *                          added in halves, blocks in order
+ *     rows,   [.., R, Q]   each of Q columns adds its rows in order, in blocks of 64; blocks in
+ *                          order
  *
- * Kernels add one block into a sum; what is not contiguous is packed first, block by block. Compiled as core/pointwise.h says. */
+ * Kernels add one block into a sum; what is not contiguous is packed first, block by block.
+ * Compiled as core/pointwise.h says. */
 #include "core/memory.h"
 #include "core/pointwise.h"
 #include "core/space.h"
@@ -23,48 +28,90 @@ enum { ROWS = 64, LANE_BYTES = 256 };
 #define THIS_ROW(T, ISA) ROW_NAME(T, ISA)
 #define THIS_ROWS(T, ISA) ROWS_NAME(T, ISA)
 
-/* sum_row: *sum += x[0] + ... + x[n-1], one block. sum_rows: sum[j] += x[j] + x[stride + j] + ..., n <= ROWS of them, j < q. */
+/* The LANE_BYTES of lanes are as many vectors as that takes, each in a register of its own. */
+/* clang-format off */
+#define EACH_OF_4(X, T) X(0, T) X(1, T) X(2, T) X(3, T)
+#define EACH_OF_8(X, T) EACH_OF_4(X, T) X(4, T) X(5, T) X(6, T) X(7, T)
+#define EACH_OF_16(X, T)                                                                           \
+    EACH_OF_8(X, T) X(8, T) X(9, T) X(10, T) X(11, T) X(12, T) X(13, T) X(14, T) X(15, T)
+#if TL_VECTOR_BYTES == 64
+#define EACH_ACC EACH_OF_4
+#elif TL_VECTOR_BYTES == 32
+#define EACH_ACC EACH_OF_8
+#else
+#define EACH_ACC EACH_OF_16
+#endif
+/* clang-format on */
+#define ACC_ZERO(K, T) v##T acc##K = {0};
+#define ACC_ADD(K, T) acc##K += v_load_##T(x + K * W);
+#define ACC_ADD_PART(K, T)                                                                         \
+    if (n >= (K + 1) * W)                                                                          \
+        acc##K += v_load_##T(x + K * W);                                                           \
+    else if (n > K * W)                                                                            \
+        acc##K += v_load_zeros_##T(x + K * W, n - K * W);
+#define ACC_ADD_ROW(K, T) acc##K += v_load_##T(row + K * W);
+#define ACC_SUM(K, T) v_store_##T(s + K * W, v_load_##T(s + K * W) + acc##K);
+#define ACC_STORE(K, T) v_store_##T(lane + K * W, acc##K);
+
+/* add_quad -- 16 bytes of lanes onto others: as wide as every instruction set of x86-64. */
+#define ADD_QUAD(T)                                                                                \
+    static inline void add_quad_##T(v_element_##T *to, const v_element_##T *from)                  \
+    {                                                                                              \
+        typedef v_element_##T quad __attribute__((vector_size(16)));                               \
+        quad a, b;                                                                                 \
+        memcpy(&a, to, sizeof a);                                                                  \
+        memcpy(&b, from, sizeof b);                                                                \
+        a += b;                                                                                    \
+        memcpy(to, &a, sizeof a);                                                                  \
+    }
+ADD_QUAD(f32)
+ADD_QUAD(f64)
+
+/* sum_row: *sum += x[0] + ... + x[n-1], one block. sum_rows: sum[j] += x[j] + x[stride + j] +
+ * ..., n <= ROWS of them, j < q. */
 #define SUM_KERNELS(T)                                                                             \
     void THIS_ROW(T, TL_KERNELS)(int64_t n, const void *from, void *sum);                          \
     void THIS_ROW(T, TL_KERNELS)(int64_t n, const void *from, void *sum)                           \
     {                                                                                              \
-        enum { W = V_LANES_##T, LANES = LANE_BYTES / (int)sizeof(v_element_##T), V = LANES / W };  \
+        enum {                                                                                     \
+            W = V_LANES_##T,                                                                       \
+            LANES = LANE_BYTES / (int)sizeof(v_element_##T),                                       \
+            QUAD = 16 / (int)sizeof(v_element_##T)                                                 \
+        };                                                                                         \
         const v_element_##T *x = from;                                                             \
-        v##T acc[V];                                                                               \
-        for (int v = 0; v < V; v++)                                                                \
-            acc[v] = (v##T){0};                                                                    \
-        for (; n >= LANES; n -= LANES, x += LANES)                                                 \
-            for (int v = 0; v < V; v++)                                                            \
-                acc[v] += v_load_##T(x + v * W);                                                   \
-        for (int v = 0; v < V && n > 0; v++, n -= W, x += W)                                       \
-            acc[v] += n >= W ? v_load_##T(x) : v_load_zeros_##T(x, n);                             \
+        int used = LANES; /* lanes behind them are 0 */                                            \
+        while (used > QUAD && used / 2 >= n)                                                       \
+            used /= 2;                                                                             \
+        EACH_ACC(ACC_ZERO, T)                                                                      \
+        for (; n >= LANES; n -= LANES, x += LANES) {                                               \
+            EACH_ACC(ACC_ADD, T)                                                                   \
+        }                                                                                          \
+        EACH_ACC(ACC_ADD_PART, T)                                                                  \
         v_element_##T lane[LANES];                                                                 \
-        for (int v = 0; v < V; v++)                                                                \
-            v_store_##T(lane + v * W, acc[v]);                                                     \
-        for (int half = LANES / 2; half > 0; half /= 2)                                            \
+        EACH_ACC(ACC_STORE, T)                                                                     \
+        for (; used > QUAD; used /= 2)                                                             \
+            for (int l = 0; l < used / 2; l += QUAD)                                               \
+                add_quad_##T(lane + l, lane + l + used / 2);                                       \
+        for (int half = QUAD / 2; half > 0; half /= 2)                                             \
             for (int l = 0; l < half; l++)                                                         \
                 lane[l] += lane[l + half];                                                         \
         *(v_element_##T *)sum += lane[0];                                                          \
     }                                                                                              \
-    void THIS_ROWS(T, TL_KERNELS)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum); \
-    void THIS_ROWS(T, TL_KERNELS)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum) \
+    void THIS_ROWS(T, TL_KERNELS)(int64_t n, int64_t q, const void *from, int64_t stride,          \
+                                  void *sum);                                                      \
+    void THIS_ROWS(T, TL_KERNELS)(int64_t n, int64_t q, const void *from, int64_t stride,          \
+                                  void *sum)                                                       \
     {                                                                                              \
         enum { W = V_LANES_##T };                                                                  \
         const v_element_##T *x = from;                                                             \
         v_element_##T *s = sum;                                                                    \
-        for (; q >= 4 * W; q -= 4 * W, x += 4 * W, s += 4 * W) {                                   \
-            v##T a0 = {0}, a1 = {0}, a2 = {0}, a3 = {0};                                           \
+        for (; q >= 8 * W; q -= 8 * W, x += 8 * W, s += 8 * W) {                                   \
+            EACH_OF_8(ACC_ZERO, T)                                                                 \
             for (int64_t k = 0; k < n; k++) {                                                      \
                 const v_element_##T *row = x + k * stride;                                         \
-                a0 += v_load_##T(row);                                                             \
-                a1 += v_load_##T(row + W);                                                         \
-                a2 += v_load_##T(row + 2 * W);                                                     \
-                a3 += v_load_##T(row + 3 * W);                                                     \
+                EACH_OF_8(ACC_ADD_ROW, T)                                                          \
             }                                                                                      \
-            v_store_##T(s, v_load_##T(s) + a0);                                                    \
-            v_store_##T(s + W, v_load_##T(s + W) + a1);                                            \
-            v_store_##T(s + 2 * W, v_load_##T(s + 2 * W) + a2);                                    \
-            v_store_##T(s + 3 * W, v_load_##T(s + 3 * W) + a3);                                    \
+            EACH_OF_8(ACC_SUM, T)                                                                  \
         }                                                                                          \
         for (; q >= W; q -= W, x += W, s += W) {                                                   \
             v##T a = {0};                                                                          \
@@ -127,11 +174,16 @@ static tl_axes axes_of(int n, const int64_t *dim, const int64_t *stride)
     return a;
 }
 
-static int64_t offset_of(const tl_axes *a, int64_t index)
+/* offset_of -- where element index of the axes lies; its place along each of them to at (or
+ * NULL). */
+static int64_t offset_of(const tl_axes *a, int64_t index, int64_t *at)
 {
     int64_t offset = 0;
-    for (int i = a->rank - 1; i >= 0; index /= a->dim[i], i--)
+    for (int i = a->rank - 1; i >= 0; index /= a->dim[i], i--) {
         offset += index % a->dim[i] * a->stride[i];
+        if (at)
+            at[i] = index % a->dim[i];
+    }
     return offset;
 }
 
@@ -142,13 +194,49 @@ static int is_run(const tl_axes *a, int64_t *stride)
     return a->rank <= 1;
 }
 
-/* move -- count elements of axes a, from the first-th on, to or from a contiguous array. */
-static void move(size_t size, const tl_axes *a, int64_t first, int64_t count, char *lying, char *packed, int out)
+/* copy_run -- n elements of 4 or 8 bytes at any distance. */
+static void copy_run(size_t size, int64_t n, char *to, int64_t to_stride, const char *from,
+                     int64_t from_stride)
 {
-    for (int64_t i = 0; i < count; i++) {
-        char *there = lying + offset_of(a, first + i) * (int64_t)size;
-        memcpy(out ? there : packed + i * (int64_t)size, out ? packed + i * (int64_t)size : there, size);
+    const int64_t t = to_stride * (int64_t)size, f = from_stride * (int64_t)size;
+    if (size == 4)
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * t, from + i * f, 4);
+    else
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * t, from + i * f, 8);
+}
+
+/* move -- count elements of the axes, from the first-th on, to or from a contiguous array. */
+static void move(size_t size, const tl_axes *a, int64_t first, int64_t count, char *lying,
+                 char *packed, int out)
+{
+    int64_t at[TL_MAX_RANK] = {0};
+    const int last = a->rank - 1;
+    const int64_t bytes = (int64_t)size, extent = last < 0 ? 1 : a->dim[last];
+    const int64_t stride = last < 0 ? 0 : a->stride[last];
+    char *here = lying + offset_of(a, first, at) * bytes;
+    while (count > 0) {
+        const int64_t left = extent - (last < 0 ? 0 : at[last]), n = left < count ? left : count;
+        if (out)
+            copy_run(size, n, here, stride, packed, 1);
+        else
+            copy_run(size, n, packed, 1, here, stride);
+        packed += n * bytes;
+        first += n;
+        count -= n;
+        if (count > 0)
+            here = lying + offset_of(a, first, at) * bytes;
     }
+}
+
+static void set_zero(size_t size, char *sum)
+{
+    static const double zero = 0;
+    if (size == 4)
+        memcpy(sum, &zero, 4);
+    else
+        memcpy(sum, &zero, 8);
 }
 
 /* sum_row -- *sum = all of r. */
@@ -158,7 +246,7 @@ static void sum_row(const tl_fold *f, size_t size, const tl_axes *r, char *in, c
     const int64_t block = (int64_t)(sizeof packed / size);
     int64_t stride;
     const int direct = is_run(r, &stride) && stride == 1;
-    memset(sum, 0, size);
+    set_zero(size, sum);
     for (int64_t i = 0; i < r->count; i += block) {
         const int64_t n = r->count - i < block ? r->count - i : block;
         if (!direct)
@@ -168,7 +256,8 @@ static void sum_row(const tl_fold *f, size_t size, const tl_axes *r, char *in, c
 }
 
 /* sum_rows -- sum[j] = sum over r of the j-th column; sum is contiguous. */
-static void sum_rows(const tl_fold *f, size_t size, const tl_axes *r, const tl_axes *q, char *in, char *sum)
+static void sum_rows(const tl_fold *f, size_t size, const tl_axes *r, const tl_axes *q, char *in,
+                     char *sum)
 {
     enum { STRIP = LANE_BYTES / 8 };
     char packed[ROWS * STRIP * sizeof(double)];
@@ -184,13 +273,15 @@ static void sum_rows(const tl_fold *f, size_t size, const tl_axes *r, const tl_a
         for (int64_t j = 0; j < q->count; j += STRIP) {
             const int64_t m = q->count - j < STRIP ? q->count - j : STRIP;
             for (int64_t k = 0; k < n; k++)
-                move(size, q, j, m, in + offset_of(r, i + k) * (int64_t)size, packed + k * STRIP * (int64_t)size, 0);
+                move(size, q, j, m, in + offset_of(r, i + k, NULL) * (int64_t)size,
+                     packed + k * STRIP * (int64_t)size, 0);
             f->rows(n, m, packed, STRIP, sum + j * (int64_t)size);
         }
     }
 }
 
-/* tl_fold_pass -- one group of neighbouring summed axes, [first, last), and the arrays between which it is summed. */
+/* tl_fold_pass -- one group of neighbouring summed axes, [first, last), and the arrays between
+ * which it is summed. */
 typedef struct tl_fold_pass {
     const tl_fold *fold;
     size_t size;
@@ -210,12 +301,8 @@ static int fold_pass(const tl_fold_pass *p, char *in, char *out)
     char *sums = NULL;
     if (!in_place && !(sums = tl__alloc((size_t)q.count * p->size)))
         return TL_ENOMEM;
+    int64_t at[TL_MAX_RANK] = {0}, from = 0, to = 0; /* place among the axes before the group */
     for (int64_t o = 0; o < outer; o++) {
-        int64_t rest = o, from = 0, to = 0;
-        for (int a = p->first - 1; a >= 0; rest /= p->dim[a], a--) {
-            from += rest % p->dim[a] * p->in_stride[a];
-            to += rest % p->dim[a] * p->out_stride[a];
-        }
         char *x = in + from * (int64_t)p->size, *y = out + to * (int64_t)p->size;
         if (q.count == 1)
             sum_row(p->fold, p->size, &r, x, y);
@@ -223,12 +310,22 @@ static int fold_pass(const tl_fold_pass *p, char *in, char *out)
             sum_rows(p->fold, p->size, &r, &q, x, in_place ? y : sums);
         if (!in_place)
             move(p->size, &q_out, 0, q.count, y, sums, 1);
+        for (int a = p->first - 1; a >= 0; a--) {
+            from += p->in_stride[a];
+            to += p->out_stride[a];
+            if (++at[a] < p->dim[a])
+                break;
+            from -= at[a] * p->in_stride[a];
+            to -= at[a] * p->out_stride[a];
+            at[a] = 0;
+        }
     }
     tl__free(sums);
     return TL_OK;
 }
 
-/* next_group -- the innermost run of axes still to be summed, as [*first, *last); 0 when there is none. */
+/* next_group -- the innermost run of axes still to be summed, as [*first, *last); 0 when there
+ * is none. */
 static int next_group(int rank, const int64_t *dim, uint32_t mask, int *first, int *last)
 {
     int a = rank - 1;
@@ -255,9 +352,17 @@ static int sum_run(tl_call *c)
     if (tl_shape_count(*c->out.shape) == 0)
         return TL_OK;
     for (;;) {
-        tl_fold_pass p = {&folds[in->dtype][tl__isa()], tl_dtype_size(in->dtype), rank, 0, 0, s.dim, from.stride, c->out.stride};
+        tl_fold_pass p = {&folds[in->dtype][tl__isa()],
+                          tl_dtype_size(in->dtype),
+                          rank,
+                          0,
+                          0,
+                          s.dim,
+                          from.stride,
+                          c->out.stride};
         tl_shape after = s;
-        int first = 0, last = 0, again = 0, found = next_group(rank, s.dim, mask, &p.first, &p.last);
+        int first = 0, last = 0, again = 0,
+            found = next_group(rank, s.dim, mask, &p.first, &p.last);
         for (int a = p.first; a < p.last; a++)
             after.dim[a] = 1;
         again = found && next_group(rank, after.dim, mask, &first, &last);
@@ -289,8 +394,9 @@ static int infer_sum(tl_infer *q)
     if (q->dtype == TL_I32)
         return tl_infer_fail(q, TL_EDTYPE, "got i32, want f32 or f64 (tl_cast converts)");
     if (mask >> q->shape.rank)
-        return tl_infer_fail(q, TL_ERANGE, "got axes 0x%llx of %s", (unsigned long long)mask,
-                             tl_shape_text(q->shape, text, sizeof text));
+        return tl_infer_fail(q, TL_ERANGE, "got axes 0x%llx of %s, want bits 0 to %d at most",
+                             (unsigned long long)mask, tl_shape_text(q->shape, text, sizeof text),
+                             q->shape.rank - 1);
     for (int k = 0; k < q->shape.rank; k++)
         if (mask >> k & 1)
             q->shape.dim[q->shape.rank - 1 - k] = 1;
@@ -320,7 +426,7 @@ static const tl_case sum_cases[] = {
 const tl_op tl_op_sum = {
     .name = "sum",
     .doc = "sum of a over some axes, which stay with extent 1",
-    .grad_doc = "g, repeated",
+    .grad_doc = "da = g, repeated",
     .kind = TL_REDUCTION,
     .shape = infer_sum,
     .run = sum_run,
@@ -347,7 +453,8 @@ tl_tensor tl_sum_to(tl_tensor a, tl_shape shape)
     if (tl_shape_broadcast(s, shape, &both) || !tl_shape_equal(both, s)) {
         char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
         return tl_fail_tensor(a, TL_ESHAPE, "sum_to", "got %s, want a shape that %s repeats to",
-                              tl_shape_text(s, got, sizeof got), tl_shape_text(shape, want, sizeof want));
+                              tl_shape_text(s, got, sizeof got),
+                              tl_shape_text(shape, want, sizeof want));
     }
     for (int k = 0; k < s.rank; k++)
         if (k >= shape.rank || (shape.dim[shape.rank - 1 - k] == 1 && s.dim[s.rank - 1 - k] != 1))

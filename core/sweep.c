@@ -1,8 +1,9 @@
 /* sweep.c -- the reverse sweep over one frame: flags forward, gradients backward.
  *
- * An adjoint rule returns mathematics and nothing else. Summing back what was broadcast, adding contributions up and
- * leaving out operands that need no gradient happen here, once. Slices of one tensor, T of them in an unrolled
- * loop, come back as T assembles of one piece; they are made into one of T pieces, so that the sweep is linear in T. */
+ * An adjoint rule returns mathematics and nothing else. Summing back what was broadcast, adding
+ * contributions up and leaving out operands that need no gradient happen here, once. Slices of one
+ * tensor, T of them in an unrolled loop, come back as T assembles of one piece; they are made into
+ * one of T pieces, so that the sweep is linear in T. */
 #include "core/sweep.h"
 
 #include "core/space.h"
@@ -97,9 +98,10 @@ void tl__sweep_add(tl_sweep *w, uint32_t slot, tl_tensor g, uint32_t from)
     w->last[p] = w->nparts++;
 }
 
-/* ---- adding up --------------------------------------------------------------------------------- */
+/* ---- adding up ------------------------------------------------------------------------------- */
 
-/* fresh_assemble -- the node of g if it is an assemble that this level recorded and nobody else holds. */
+/* fresh_assemble -- the node of g if it is an assemble that this level recorded and nobody else
+ * holds. */
 static const tl_node *fresh_assemble(const tl_sweep *w, tl_tensor g)
 {
     const tl_node *n = &w->tape->nodes[g.slot];
@@ -176,11 +178,12 @@ tl_tensor tl__sweep_sum(tl_sweep *w, uint32_t p)
     return head->g;
 }
 
-/* ---- the backward pass ------------------------------------------------------------------------- */
+/* ---- the backward pass ----------------------------------------------------------------------- */
 
-/* call_rule -- asks the operation for the gradients of its operands and hands them on. position, shape, dtype, d and in have room for nin. */
-static void call_rule(tl_sweep *w, const tl_node *n, tl_adj *a, uint32_t slot, tl_shape *shape, tl_dtype *dtype,
-                      tl_tensor *in, tl_tensor *d)
+/* call_rule -- asks the operation for the gradients of its operands and hands them on. position,
+ * shape, dtype, d and in have room for nin. */
+static void call_rule(tl_sweep *w, const tl_node *n, tl_adj *a, uint32_t slot, tl_shape *shape,
+                      tl_dtype *dtype, tl_tensor *in, tl_tensor *d)
 {
     tl_tape *tape = w->tape;
     for (uint32_t i = 0; i < n->nin; i++) {

@@ -1,12 +1,13 @@
 /* sweep.h -- the reverse sweep: one engine for the tape and for the bodies of scans. Private.
  *
  *     slot[]   ascending        W     x     matmul   tanh    sum
- *     flags                  wanted    0   through  through through      forward: who depends on an input
- *     gradients                <-----------  <-------  <------ seed      backward: from the last slot to the first
+ *     flags                  wanted    0   through  through through   forward: who depends on one
+ *     gradients                <-----------  <-------  <------ seed   backward: last slot to first
  *
- * A level of the sweep is one frame. The outermost level is the frame that tl_grad was called in, with all around it. When it comes to a scan,
- * scan_adjoint.c opens the adjoint scan and runs the next level over the body inside it. What an adjoint rule reads of the body that
- * is swept is brought into the adjoint's body by tl__primal. */
+ * A level of the sweep is one frame. The outermost level is the frame that tl_grad was called in,
+ * with all around it. When it comes to a scan, scan_adjoint.c opens the adjoint scan and runs the
+ * next level over the body inside it. What an adjoint rule reads of the body that is swept is
+ * brought into the adjoint's body by tl__primal. */
 #ifndef TL_CORE_SWEEP_H
 #define TL_CORE_SWEEP_H
 
@@ -28,23 +29,24 @@ typedef struct tl_part {
 typedef struct tl_sweep tl_sweep;
 struct tl_sweep {
     tl_tape *tape;
-    tl_sweep *up;      /* level of the frame around; NULL for the outermost */
-    uint32_t frame;    /* whose nodes are swept */
-    int body;          /* the frame is a closed body */
-    int asking;        /* nothing is recorded but the residuals: tl__scan_want_residuals */
-    tl_scan adjoint;   /* of a body: the open scan that its adjoint is recorded in */
-    uint32_t fresh;    /* nodes from this slot on were recorded by this level */
+    tl_sweep *up;    /* level of the frame around; NULL for the outermost */
+    uint32_t frame;  /* whose nodes are swept */
+    int body;        /* the frame is a closed body */
+    int asking;      /* nothing is recorded but the residuals: tl__scan_want_residuals */
+    tl_scan adjoint; /* of a body: the open scan that its adjoint is recorded in */
+    uint32_t fresh;  /* nodes from this slot on were recorded by this level */
     uint32_t n, capacity;
-    uint32_t *slot;    /* [n] ascending */
-    uint8_t *flags;    /* [n] 0: depends on no input */
+    uint32_t *slot;         /* [n] ascending */
+    uint8_t *flags;         /* [n] 0: depends on no input */
     uint32_t *first, *last; /* [n] contributions, in order of arrival */
-    uint8_t *how;      /* [n] of a body: how tl__primal brings it over, see primal.c */
-    uint32_t *memo;    /* [n] of a body: slot of what it was brought over as, TL_NONE */
+    uint8_t *how;           /* [n] of a body: how tl__primal brings it over, see primal.c */
+    uint32_t *memo;         /* [n] of a body: slot of what it was brought over as, TL_NONE */
     tl_part *parts;
     uint32_t nparts, parts_capacity;
 };
 
-/* tl__sweep_open -- an empty level with room for `capacity` slots; fill slot[] and n, ascending, then go on. Returns TL_OK or the sticky code. Close it in any case. */
+/* tl__sweep_open -- an empty level with room for `capacity` slots; fill slot[] and n, ascending,
+ * then go on. Returns TL_OK or the sticky code. Close it in any case. */
 int tl__sweep_open(tl_sweep *w, tl_tape *tape, tl_sweep *up, uint32_t frame, size_t capacity);
 void tl__sweep_close(tl_sweep *w);
 /* tl__sweep_find -- position of a slot, TL_NONE if it is not at this level. */
@@ -53,21 +55,23 @@ uint32_t tl__sweep_find(const tl_sweep *w, uint32_t slot);
 uint8_t tl__sweep_flags(const tl_sweep *w, uint32_t slot);
 /* tl__sweep_spread -- one forward pass of TL_SWEEP_THROUGH; returns whether anything changed. */
 int tl__sweep_spread(tl_sweep *w);
-/* tl__sweep_add -- a contribution to the gradient of a slot; ignored where it is inert or nobody wants it. */
+/* tl__sweep_add -- a contribution to the gradient of a slot; ignored where it is inert or nobody
+ * wants it. */
 void tl__sweep_add(tl_sweep *w, uint32_t slot, tl_tensor g, uint32_t from);
 /* tl__sweep_sum -- the gradient so far, made one tensor; inert if there is none. */
 tl_tensor tl__sweep_sum(tl_sweep *w, uint32_t position);
-/* tl__sweep_merge -- makes one of those parts that are slices put back into zeros (assemble), leaves the others. */
+/* tl__sweep_merge -- makes one of those parts that are slices put back into zeros (assemble),
+ * leaves the others. */
 void tl__sweep_merge(tl_sweep *w, uint32_t position);
 /* tl__sweep_run -- the backward pass. */
 void tl__sweep_run(tl_sweep *w);
 
 /* tl__primal -- the value of a slot where the adjoint of level w is recorded. */
 tl_tensor tl__primal(tl_sweep *w, uint32_t slot);
-/* tl__primal_plan -- fills how[] and memo[] of a body's level. */
+/* tl__primal_plan -- fills how[] of a body's level. */
 void tl__primal_plan(tl_sweep *w);
 
-/* tl__scan_adjoint -- the adjoint of a loop at level w, all gradients of its results being there. */
+/* tl__scan_adjoint -- the adjoint of a loop at level w, its results' gradients being there. */
 void tl__scan_adjoint(tl_sweep *w, uint32_t position);
 
 #endif

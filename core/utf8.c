@@ -3,14 +3,18 @@
 
 int tl__utf8_next(const char *text, size_t size, uint32_t *code)
 {
-    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000}; /* of each length: less is overlong */
+    static const uint32_t least[5] = {0, 0, 0x80, 0x800,
+                                      0x10000}; /* of each length: less is overlong */
     const unsigned char *s = (const unsigned char *)text;
     unsigned first = s[0];
     if (first < 0x80) {
         *code = first;
         return 1;
     }
-    int length = first >= 0xF0 && first < 0xF8 ? 4 : first >= 0xE0 && first < 0xF0 ? 3 : first >= 0xC0 && first < 0xE0 ? 2 : 0;
+    int length = first >= 0xF0 && first < 0xF8   ? 4
+                 : first >= 0xE0 && first < 0xF0 ? 3
+                 : first >= 0xC0 && first < 0xE0 ? 2
+                                                 : 0;
     if (length == 0 || (size_t)length > size)
         return 0;
     uint32_t c = first & (0x7Fu >> length);

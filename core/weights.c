@@ -1,8 +1,10 @@
-/* weights.c -- parts to a file and back: names matched, values converted and checked, all published at once.
+/* weights.c -- parts to a file and back: names matched, values converted and checked, all published
+ * at once.
  *
- *     parts --wanted--> [name, store]  <--matched by name-->  [name, type, shape, position] <--header-- file
- *                            |                                          |
- *                            '------- fresh buffer <-- converted <------' ... then every store gets its buffer
+ *     parts --> wanted [name, store]  <-- matched by name -->  [name, type, position] <-- file
+ *                          |                                         |
+ *                          '------ fresh buffer <-- converted <------'
+ *     ... and when all have one, every store gets its buffer.
  *
  * The file's format is in safetensors.c, conversion in convert.c. */
 #include "core/weights.h"
@@ -19,7 +21,7 @@
 static const char VERSION_KEY[] = "tapeloop"; /* metadata: version of what we write */
 enum { VERSION = 1 };
 
-/* tl_wanted -- one value of the parts, under its name in the file. */
+/* wanted -- one value of the parts, under its name in the file. */
 typedef struct wanted {
     char *name;
     tl_store *store;
@@ -72,7 +74,8 @@ static int list_open(list *l, const char *path, int n, const tl_weights_part *pa
         const tl_weights_part *part = &parts[p];
         const char *prefix = part->prefix ? part->prefix : "";
         if (!part->set == !part->state)
-            code = tl__fail(err, TL_EINVAL, "%s: part %d \"%s\" needs either a set or a state", path, p, prefix);
+            code = tl__fail(err, TL_EINVAL, "%s: part %d \"%s\" needs either a set or a state",
+                            path, p, prefix);
         else if (part->state)
             code = list_add(l, prefix, "", &part->state->store);
         for (int i = 0; i < tl_params_count(part->set) && code == TL_OK; i++) {
@@ -89,11 +92,13 @@ static int list_open(list *l, const char *path, int n, const tl_weights_part *pa
 
 /* ---- saving ---------------------------------------------------------------------------------- */
 
-/* stamped -- the metadata to write: the user's and our version. "format" is what Python's loaders look for. */
+/* stamped -- the metadata to write: the user's and our version. "format" is what Python's loaders
+ * look for. */
 static tl_meta *stamped(const tl_meta *meta)
 {
     tl_meta *all = tl__meta_union(meta, NULL);
-    if (all && (tl_meta_set_i64(all, VERSION_KEY, VERSION) || (!tl_meta_get(all, "format") && tl_meta_set(all, "format", "pt")))) {
+    if (all && (tl_meta_set_i64(all, VERSION_KEY, VERSION) ||
+                (!tl_meta_get(all, "format") && tl_meta_set(all, "format", "pt")))) {
         tl_meta_free(all);
         all = NULL;
     }
@@ -126,7 +131,8 @@ static int write_list(const list *l, const char *path, const tl_meta *meta, tl_e
     return code;
 }
 
-int tl_weights_save(const char *path, int n, const tl_weights_part *parts, const tl_meta *meta, tl_err *err)
+int tl_weights_save(const char *path, int n, const tl_weights_part *parts, const tl_meta *meta,
+                    tl_err *err)
 {
     if (!path || !path[0])
         return tl__fail(err, TL_EINVAL, "tl_weights_save: no file name");
@@ -180,14 +186,15 @@ static int name_against(const void *key, const void *pb)
     return strcmp(key, (*b)->name);
 }
 
-/* rename_entry -- the name under which a tensor of the file is looked for; NULL: left out. Longer than room: cut, so found
- * nowhere. */
+/* renamed -- the name under which a tensor of the file is looked for; NULL: left out. Longer
+ * than room: cut, so found nowhere. */
 static const char *renamed(const tl_weights_opts *o, const char *name, char *out, size_t room)
 {
     for (int i = 0; i < o->nrenames; i++) {
         const char *from = o->renames[i].from, *to = o->renames[i].to;
         size_t length = from ? strlen(from) : 0;
-        if (length == 0 || strncmp(name, from, length) != 0 || (name[length] && from[length - 1] != '.'))
+        if (length == 0 || strncmp(name, from, length) != 0 ||
+            (name[length] && from[length - 1] != '.'))
             continue;
         if (!to)
             return NULL;
@@ -210,11 +217,13 @@ static int under_a_prefix(int n, const tl_weights_part *parts, const char *name)
 
 static int convertible(tl_dtype to, tl_stored from)
 {
-    int floating = from == TL_STORED_F16 || from == TL_STORED_BF16 || from == TL_STORED_F32 || from == TL_STORED_F64;
+    int floating = from == TL_STORED_F16 || from == TL_STORED_BF16 || from == TL_STORED_F32 ||
+                   from == TL_STORED_F64;
     return to == TL_I32 ? from == TL_STORED_I32 : floating;
 }
 
-/* check_fit -- counts and describes a tensor that does not fit what wants it; returns the code or TL_OK. */
+/* check_fit -- counts and describes a tensor that does not fit what wants it; returns the code or
+ * TL_OK. */
 static int check_fit(const wanted *w, tl_weights_report *r)
 {
     char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
@@ -228,23 +237,28 @@ static int check_fit(const wanted *w, tl_weights_report *r)
     }
     if (!convertible(w->store->dtype, t->type)) {
         r->wrong++;
-        tell(r, "wrong type: %s is %s in the file, want %s\n", w->name, t->type_name, tl_dtype_name(w->store->dtype));
+        tell(r, "wrong type: %s is %s in the file, want %s\n", w->name, t->type_name,
+             tl_dtype_name(w->store->dtype));
         return TL_EDTYPE;
     }
     return TL_OK;
 }
 
-/* assign_names -- gives each wanted value its tensor in the file; sorted[] is the list in order of names. */
-static int assign_names(const char *path, wanted **sorted, uint32_t nsorted, const tl_safetensors *s, int n,
-                        const tl_weights_part *parts, const tl_weights_opts *o, tl_weights_report *r, tl_err *err)
+/* assign_names -- gives each wanted value its tensor in the file; sorted[] is the list in order of
+ * names. */
+static int assign_names(const char *path, wanted **sorted, uint32_t nsorted,
+                        const tl_safetensors *s, int n, const tl_weights_part *parts,
+                        const tl_weights_opts *o, tl_weights_report *r, tl_err *err)
 {
     char room[1024];
     for (int64_t i = 0; i < s->n; i++) {
         const tl_stored_tensor *t = &s->tensor[i];
         const char *name = renamed(o, t->name, room, sizeof room);
-        wanted **hit = name && nsorted ? bsearch(name, sorted, nsorted, sizeof *sorted, name_against) : NULL;
+        wanted **hit =
+            name && nsorted ? bsearch(name, sorted, nsorted, sizeof *sorted, name_against) : NULL;
         if (hit && (*hit)->from)
-            return tl__fail(err, TL_ENAME, "%s: %.100s and %.100s would both be %.100s", path, (*hit)->from->name, t->name, name);
+            return tl__fail(err, TL_ENAME, "%s: %.100s and %.100s would both be %.100s", path,
+                            (*hit)->from->name, t->name, name);
         if (hit) {
             (*hit)->from = t;
         } else if (name && under_a_prefix(n, parts, name)) {
@@ -257,8 +271,9 @@ static int assign_names(const char *path, wanted **sorted, uint32_t nsorted, con
     return TL_OK;
 }
 
-static int match(const char *path, list *l, const tl_safetensors *s, int n, const tl_weights_part *parts, const tl_weights_opts *o,
-                 tl_weights_report *r, tl_err *err)
+static int match(const char *path, list *l, const tl_safetensors *s, int n,
+                 const tl_weights_part *parts, const tl_weights_opts *o, tl_weights_report *r,
+                 tl_err *err)
 {
     wanted **sorted = tl__calloc((size_t)l->n + 1, sizeof *sorted);
     if (!sorted)
@@ -270,7 +285,8 @@ static int match(const char *path, list *l, const tl_safetensors *s, int n, cons
     int code = TL_OK;
     for (uint32_t i = 1; i < l->n && code == TL_OK; i++)
         if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
-            code = tl__fail(err, TL_ENAME, "%s: two of the values to load are named %.100s", path, sorted[i]->name);
+            code = tl__fail(err, TL_ENAME, "%s: two of the values to load are named %.100s", path,
+                            sorted[i]->name);
     if (code == TL_OK)
         code = assign_names(path, sorted, l->n, s, n, parts, o, r, err);
     tl__free(sorted);
@@ -281,7 +297,8 @@ static int match(const char *path, list *l, const tl_safetensors *s, int n, cons
     for (uint32_t i = 0; i < l->n; i++) {
         if (!l->w[i].from) {
             r->missing++;
-            tell(r, "missing: %s %s\n", l->w[i].name, tl_shape_text(l->w[i].store->shape, text, sizeof text));
+            tell(r, "missing: %s %s\n", l->w[i].name,
+                 tl_shape_text(l->w[i].store->shape, text, sizeof text));
             continue;
         }
         int fit = check_fit(&l->w[i], r);
@@ -291,8 +308,9 @@ static int match(const char *path, list *l, const tl_safetensors *s, int n, cons
     if (!unfit && o->strict && r->missing + r->unexpected > 0)
         unfit = TL_ENAME;
     if (unfit)
-        return tl__fail(err, unfit, "%s: %d missing, %d unexpected, %d of another shape or type: %.350s", path, r->missing,
-                        r->unexpected, r->wrong, r->text);
+        return tl__fail(err, unfit,
+                        "%s: %d missing, %d unexpected, %d of another shape or type: %.350s", path,
+                        r->missing, r->unexpected, r->wrong, r->text);
     return TL_OK;
 }
 
@@ -304,9 +322,11 @@ static int check_version(const char *path, const tl_meta *meta, tl_err *err)
     if (!tl_meta_get(meta, VERSION_KEY))
         return TL_OK;
     if (tl_meta_get_i64(meta, VERSION_KEY, &version, NULL) || version < 1)
-        return tl__fail(err, TL_EFORMAT, "%s: its version \"%.40s\" is no number", path, tl_meta_get(meta, VERSION_KEY));
+        return tl__fail(err, TL_EFORMAT, "%s: its version \"%.40s\" is no number", path,
+                        tl_meta_get(meta, VERSION_KEY));
     if (version > VERSION)
-        return tl__fail(err, TL_EUNSUPPORTED, "%s: written in version %lld of the format, this library knows %d", path,
+        return tl__fail(err, TL_EUNSUPPORTED,
+                        "%s: written in version %lld of the format, this library knows %d", path,
                         (long long)version, VERSION);
     return TL_OK;
 }
@@ -320,7 +340,8 @@ static int read_values(const tl_reader *file, list *l, const tl_weights_opts *o,
         w->fresh = tl__buf_new((size_t)w->from->count * tl_dtype_size(w->store->dtype));
         if (!w->fresh)
             return tl__fail(err, TL_ENOMEM, "%s: no memory for %s", file->path, w->name);
-        int code = tl__convert(file, w->from, o->allow_nonfinite, w->store->dtype, w->fresh->data, err);
+        int code =
+            tl__convert(file, w->from, o->allow_nonfinite, w->store->dtype, w->fresh->data, err);
         if (code)
             return code;
     }
@@ -344,8 +365,8 @@ static int publish(list *l)
     return loaded;
 }
 
-static int load(const tl_reader *file, int n, const tl_weights_part *parts, const tl_weights_opts *o, tl_meta *meta,
-                tl_weights_report *report, tl_err *err)
+static int load(const tl_reader *file, int n, const tl_weights_part *parts,
+                const tl_weights_opts *o, tl_meta *meta, tl_weights_report *report, tl_err *err)
 {
     list l = {0};
     tl_safetensors s;
@@ -366,15 +387,17 @@ static int load(const tl_reader *file, int n, const tl_weights_part *parts, cons
 }
 
 /* load_whole -- with the metadata kept aside until all else has succeeded. */
-static int load_whole(const char *path, int n, const tl_weights_part *parts, const tl_weights_opts *o, tl_meta *meta,
-                      tl_weights_report *report, tl_err *err)
+static int load_whole(const char *path, int n, const tl_weights_part *parts,
+                      const tl_weights_opts *o, tl_meta *meta, tl_weights_report *report,
+                      tl_err *err)
 {
     tl_reader file;
     int code = tl__reader_open(&file, path, err);
     if (code)
         return code;
     tl_meta *all = tl__meta_union(meta, NULL);
-    code = all ? load(&file, n, parts, o, all, report, err) : tl__fail(err, TL_ENOMEM, "%s: no memory", path);
+    code = all ? load(&file, n, parts, o, all, report, err)
+               : tl__fail(err, TL_ENOMEM, "%s: no memory", path);
     if (code == TL_OK && meta)
         tl__meta_swap(meta, all);
     tl_meta_free(all);
@@ -382,8 +405,9 @@ static int load_whole(const char *path, int n, const tl_weights_part *parts, con
     return code;
 }
 
-int tl_weights_load(const char *path, int n, const tl_weights_part *parts, const tl_weights_opts *opts, tl_meta *meta,
-                    tl_weights_report *report, tl_err *err)
+int tl_weights_load(const char *path, int n, const tl_weights_part *parts,
+                    const tl_weights_opts *opts, tl_meta *meta, tl_weights_report *report,
+                    tl_err *err)
 {
     const tl_weights_opts o = opts ? *opts : tl_weights_defaults();
     tl_weights_report local;

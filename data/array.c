@@ -29,13 +29,15 @@ int tl_array_resize(tl_array *a, tl_dtype dtype, tl_shape shape)
     int64_t count = tl_shape_count(shape);
     char text[TL_SHAPE_TEXT];
     if (count < 0)
-        return tl__fail(NULL, TL_ESHAPE, "tl_array_resize: invalid shape %s", tl_shape_text(shape, text, sizeof text));
+        return tl__fail(NULL, TL_ESHAPE, "tl_array_resize: invalid shape %s",
+                        tl_shape_text(shape, text, sizeof text));
     size_t bytes = (size_t)count * tl_dtype_size(dtype);
     if (a->room < bytes || a->room == 0) {
         size_t room = bytes > 0 ? bytes : 1;
         void *data = tl__aligned_alloc(room);
         if (!data)
-            return tl__fail(NULL, TL_ENOMEM, "tl_array_resize: no memory for %s", tl_shape_text(shape, text, sizeof text));
+            return tl__fail(NULL, TL_ENOMEM, "tl_array_resize: no memory for %s",
+                            tl_shape_text(shape, text, sizeof text));
         tl_array_close(a);
         a->data = data;
         a->room = room;
@@ -82,6 +84,7 @@ tl_tensor tl_array_borrow(tl_tape *tape, const tl_array *a)
     if (!a || !a->data)
         return empty(tape, "tl_array_borrow");
     if (a->room == 0)
-        return tl_array_input(tape, a); /* the caller's memory may have nothing readable behind its end */
+        return tl_array_input(tape,
+                              a); /* the caller's memory may have nothing readable behind its end */
     return tl_input_borrow(tape, a->dtype, a->shape, a->data);
 }

@@ -1,4 +1,5 @@
-/* batches.c -- batches, places and recipes as such; the recipes themselves are in items.c and stream.c. */
+/* batches.c -- batches, places and recipes as such; the recipes themselves are in items.c and
+ * stream.c. */
 #include "data/batches.h"
 
 #include "core/memory.h"
@@ -10,7 +11,8 @@
 int tl_place_save(tl_place place, tl_meta *meta, const char *key)
 {
     char text[80];
-    snprintf(text, sizeof text, "%llu %lld %lld", (unsigned long long)place.seed, (long long)place.epoch, (long long)place.index);
+    snprintf(text, sizeof text, "%llu %lld %lld", (unsigned long long)place.seed,
+             (long long)place.epoch, (long long)place.index);
     return tl_meta_set(meta, key, text);
 }
 
@@ -26,7 +28,8 @@ int tl_place_load(tl_place *place, const tl_meta *meta, const char *key, tl_err 
         errno = 0;
         number[i] = *at >= '0' && *at <= '9' ? strtoull(at, &end, 10) : 0;
         if (!end || errno || *end != (i < 2 ? ' ' : '\0') || (i > 0 && number[i] > INT64_MAX))
-            return tl__fail(err, TL_EFORMAT, "metadata \"%s\" is \"%.60s\", want \"seed epoch index\"", key, text);
+            return tl__fail(err, TL_EFORMAT,
+                            "metadata \"%s\" is \"%.60s\", want \"seed epoch index\"", key, text);
         at = end + 1;
     }
     *place = (tl_place){number[0], (int64_t)number[1], (int64_t)number[2]};
@@ -47,7 +50,7 @@ void tl_batch_close(tl_batch *b)
 int tl_batch_items(tl_batch *b, int64_t n)
 {
     if (n < 0 || n > UINT32_MAX)
-        return tl__fail(NULL, TL_EINVAL, "tl_batch_items: got %lld items", (long long)n);
+        return tl__fail(NULL, TL_EINVAL, "tl_batch_items: got %lld items, want 0 to 4294967295", (long long)n);
     if (tl__grow(&b->items, &b->items_room, (uint32_t)n, sizeof *b->items))
         return tl__fail(NULL, TL_ENOMEM, "tl_batch_items: no memory for %lld items", (long long)n);
     b->size = n;
@@ -63,10 +66,11 @@ void tl_batches_free(tl_batches *b)
 int tl__place_check(const tl_batches *b, tl_place place, tl_err *err)
 {
     if (!b || !b->make || b->count < 1)
-        return tl__fail(err, TL_EINVAL, "no batches");
+        return tl__fail(err, TL_EINVAL, "batches: got none, or some without make or count");
     if (place.epoch < 0 || place.index < 0 || place.index >= b->count)
-        return tl__fail(err, TL_ERANGE, "batch %lld of epoch %lld: want batch in [0,%lld), epoch 0 or more", (long long)place.index,
-                        (long long)place.epoch, (long long)b->count);
+        return tl__fail(err, TL_ERANGE,
+                        "batch %lld of epoch %lld: want batch in [0,%lld), epoch 0 or more",
+                        (long long)place.index, (long long)place.epoch, (long long)b->count);
     return TL_OK;
 }
 
@@ -83,6 +87,6 @@ int tl_batches_make(const tl_batches *b, tl_place place, tl_batch *batch, tl_err
         return TL_OK;
     if (code > 0) /* a maker of the user's own */
         code = TL_EINVAL;
-    return tl__fail(err, code, "batch %lld of epoch %lld: %s", (long long)place.index, (long long)place.epoch,
-                    why.message[0] ? why.message : tl_strerror(code));
+    return tl__fail(err, code, "batch %lld of epoch %lld: %s", (long long)place.index,
+                    (long long)place.epoch, why.message[0] ? why.message : tl_strerror(code));
 }

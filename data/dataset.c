@@ -1,4 +1,5 @@
-/* dataset.c -- datasets over arrays in memory: rows, sequences, windows, subsets. Batches of them are in items.c. */
+/* dataset.c -- datasets over arrays in memory: rows, sequences, windows, subsets. Batches of them
+ * are in items.c. */
 #include "data/dataset.h"
 
 #include "core/memory.h"
@@ -7,12 +8,12 @@
 
 /* source -- what the dataset functions of this file look at. */
 typedef struct source {
-    const char *x, *y;      /* y NULL: none */
-    size_t x_size, y_size;  /* bytes of one row: an item's, or a step's */
+    const char *x, *y;     /* y NULL: none */
+    size_t x_size, y_size; /* bytes of one row: an item's, or a step's */
     int y_per_step;
-    int64_t *start;         /* sequences: first step of each, n+1 entries */
+    int64_t *start;           /* sequences: first step of each, n+1 entries */
     int64_t T, ahead, stride; /* windows */
-    const tl_dataset *base; /* subset */
+    const tl_dataset *base;   /* subset */
     const int64_t *index;
 } source;
 
@@ -52,7 +53,8 @@ static int check_rows(const char *what, const tl_array *a, int64_t n, tl_err *er
 }
 
 /* make -- d over x and y (NULL: none) with a fresh source in *s. */
-static int make(tl_dataset *d, int64_t count, const tl_array *x, const tl_array *y, source **s, tl_err *err)
+static int make(tl_dataset *d, int64_t count, const tl_array *x, const tl_array *y, source **s,
+                tl_err *err)
 {
     *d = (tl_dataset){0};
     *s = tl__calloc(1, sizeof **s);
@@ -78,7 +80,8 @@ static void copy(void *to, const char *from, size_t size, int64_t first, int64_t
         memcpy(to, from + (size_t)first * size, (size_t)n * size);
 }
 
-static int get_row(void *user, int64_t i, uint64_t seed, int64_t length, void *x, void *y, tl_err *err)
+static int get_row(void *user, int64_t i, uint64_t seed, int64_t length, void *x, void *y,
+                   tl_err *err)
 {
     const source *s = user;
     (void)seed, (void)length, (void)err;
@@ -110,7 +113,8 @@ static int64_t sequence_length(void *user, int64_t i, uint64_t seed, tl_err *err
     return s->start[i + 1] - s->start[i];
 }
 
-static int get_sequence(void *user, int64_t i, uint64_t seed, int64_t length, void *x, void *y, tl_err *err)
+static int get_sequence(void *user, int64_t i, uint64_t seed, int64_t length, void *x, void *y,
+                        tl_err *err)
 {
     const source *s = user;
     (void)seed, (void)err;
@@ -122,7 +126,8 @@ static int get_sequence(void *user, int64_t i, uint64_t seed, int64_t length, vo
     return TL_OK;
 }
 
-/* starts -- where each sequence begins; NULL and err when a length is negative or memory is short. */
+/* starts -- where each sequence begins; NULL and err when a length is negative or memory is
+ * short. */
 static int64_t *starts(int64_t n, const int64_t *length, tl_err *err)
 {
     int64_t *start = tl__calloc((size_t)n + 1, sizeof *start);
@@ -132,22 +137,25 @@ static int64_t *starts(int64_t n, const int64_t *length, tl_err *err)
     }
     for (int64_t i = 0; i < n; i++)
         if (length[i] < 0 || __builtin_add_overflow(start[i], length[i], &start[i + 1])) {
-            tl__fail(err, TL_ERANGE, "dataset: length[%lld] is %lld", (long long)i, (long long)length[i]);
+            tl__fail(err, TL_ERANGE, "dataset: length[%lld] is %lld, want 0 or more and a sum below 2^63", (long long)i,
+                     (long long)length[i]);
             tl__free(start);
             return NULL;
         }
     return start;
 }
 
-int tl_dataset_sequences(tl_dataset *d, int64_t n, const int64_t *length, const tl_array *x, const tl_array *y, int y_per_step,
-                         tl_err *err)
+int tl_dataset_sequences(tl_dataset *d, int64_t n, const int64_t *length, const tl_array *x,
+                         const tl_array *y, int y_per_step, tl_err *err)
 {
     tl_err local = {0};
     if (!err)
         err = &local;
     *d = (tl_dataset){0};
     if (n < 0 || (n > 0 && !length))
-        return tl__fail(err, TL_EINVAL, "dataset: got %lld sequences, want 0 or more and their lengths", (long long)n);
+        return tl__fail(err, TL_EINVAL,
+                        "dataset: got %lld sequences, want 0 or more and their lengths",
+                        (long long)n);
     int64_t *start = starts(n, length, err);
     if (!start)
         return err->code;
@@ -177,7 +185,8 @@ static int64_t window_length(void *user, int64_t i, uint64_t seed, tl_err *err)
     return ((const source *)user)->T;
 }
 
-static int get_window(void *user, int64_t i, uint64_t seed, int64_t length, void *x, void *y, tl_err *err)
+static int get_window(void *user, int64_t i, uint64_t seed, int64_t length, void *x, void *y,
+                      tl_err *err)
 {
     const source *s = user;
     (void)seed, (void)err;
@@ -186,7 +195,8 @@ static int get_window(void *user, int64_t i, uint64_t seed, int64_t length, void
     return TL_OK;
 }
 
-int tl_dataset_windows(tl_dataset *d, const tl_array *series, int64_t T, int64_t ahead, int64_t stride, tl_err *err)
+int tl_dataset_windows(tl_dataset *d, const tl_array *series, int64_t T, int64_t ahead,
+                       int64_t stride, tl_err *err)
 {
     source *s;
     *d = (tl_dataset){0};
@@ -195,11 +205,15 @@ int tl_dataset_windows(tl_dataset *d, const tl_array *series, int64_t T, int64_t
         return code;
     const int64_t n = series->shape.dim[0];
     if (T < 1 || ahead < 0 || stride < 1)
-        return tl__fail(err, TL_EINVAL, "windows: got T %lld, ahead %lld, stride %lld; want T, stride 1 or more, ahead 0 or more",
+        return tl__fail(err, TL_EINVAL,
+                        "windows: got T %lld, ahead %lld, stride %lld; want T, stride 1 or more, "
+                        "ahead 0 or more",
                         (long long)T, (long long)ahead, (long long)stride);
     if (T > n || ahead > n - T)
-        return tl__fail(err, TL_ERANGE, "windows: a series of %lld steps has no window of %lld with a target %lld ahead", (long long)n,
-                        (long long)T, (long long)ahead);
+        return tl__fail(
+            err, TL_ERANGE,
+            "windows: a series of %lld steps has no window of %lld with a target %lld ahead",
+            (long long)n, (long long)T, (long long)ahead);
     code = make(d, (n - T - ahead) / stride + 1, series, series, &s, err);
     if (code)
         return code;
@@ -219,20 +233,23 @@ static int64_t subset_length(void *user, int64_t i, uint64_t seed, tl_err *err)
     return s->base->length(s->base->user, s->index[i], seed, err);
 }
 
-static int get_subset(void *user, int64_t i, uint64_t seed, int64_t length, void *x, void *y, tl_err *err)
+static int get_subset(void *user, int64_t i, uint64_t seed, int64_t length, void *x, void *y,
+                      tl_err *err)
 {
     const source *s = user;
     return s->base->get(s->base->user, s->index[i], seed, length, x, y, err);
 }
 
-int tl_dataset_subset(tl_dataset *d, const tl_dataset *base, int64_t n, const int64_t *index, tl_err *err)
+int tl_dataset_subset(tl_dataset *d, const tl_dataset *base, int64_t n, const int64_t *index,
+                      tl_err *err)
 {
     *d = (tl_dataset){0};
     if (!base || !base->get || n < 0 || (n > 0 && !index))
         return tl__fail(err, TL_EINVAL, "subset: needs a dataset and the numbers of its items");
     for (int64_t i = 0; i < n; i++)
         if (index[i] < 0 || index[i] >= base->count)
-            return tl__fail(err, TL_ERANGE, "subset: index[%lld] is %lld, the dataset has %lld items", (long long)i,
+            return tl__fail(err, TL_ERANGE,
+                            "subset: index[%lld] is %lld, the dataset has %lld items", (long long)i,
                             (long long)index[i], (long long)base->count);
     source *s = tl__calloc(1, sizeof *s);
     if (!s)

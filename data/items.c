@@ -90,7 +90,8 @@ static int pick(items *s, tl_place place, tl_batch *b, tl_err *err)
         return TL_OK;
     order *p = order_open(s, place);
     if (!p)
-        return tl__fail(err, TL_ENOMEM, "no memory for the order of %lld items", (long long)s->data->count);
+        return tl__fail(err, TL_ENOMEM, "no memory for the order of %lld items",
+                        (long long)s->data->count);
     memcpy(b->items, p->item + first, (size_t)b->size * sizeof b->items[0]);
     order_close(s, p);
     return TL_OK;
@@ -98,16 +99,17 @@ static int pick(items *s, tl_place place, tl_batch *b, tl_err *err)
 
 /* ---- putting together ------------------------------------------------------------------------ */
 
-/* place_of -- a field of the batch: where row r's step t lies. */
+/* panel -- a field of the batch: where row r's step t lies. */
 typedef struct panel {
     char *data;
-    size_t element;          /* bytes of one item's entry, or of one step's */
-    size_t row, step;        /* bytes from row to row, from step to step */
-    int64_t steps;           /* T; 1 without time */
+    size_t element;   /* bytes of one item's entry, or of one step's */
+    size_t row, step; /* bytes from row to row, from step to step */
+    int64_t steps;    /* T; 1 without time */
 } panel;
 
 /* lay -- sizes array a for B rows (and T steps) of the field, and says where they lie. */
-static int lay(tl_array *a, const tl_field *f, int over_time, int64_t B, int64_t T, int batch_first, panel *p, tl_err *err)
+static int lay(tl_array *a, const tl_field *f, int over_time, int64_t B, int64_t T, int batch_first,
+               panel *p, tl_err *err)
 {
     char text[TL_SHAPE_TEXT];
     int64_t dim[TL_MAX_RANK] = {B, T};
@@ -121,7 +123,8 @@ static int lay(tl_array *a, const tl_field *f, int over_time, int64_t B, int64_t
     tl_shape shape = tl_shape_of_dims(lead + f->shape.rank, dim);
     int code = tl_array_resize(a, f->dtype, shape);
     if (code)
-        return tl__fail(err, code, "no room for %s %s", tl_dtype_name(f->dtype), tl_shape_text(shape, text, sizeof text));
+        return tl__fail(err, code, "no room for %s %s", tl_dtype_name(f->dtype),
+                        tl_shape_text(shape, text, sizeof text));
     p->data = a->data;
     p->element = (size_t)tl_shape_count(f->shape) * tl_dtype_size(f->dtype);
     p->steps = over_time ? T : 1;
@@ -148,7 +151,8 @@ static void fill(tl_dtype dtype, char *to, size_t n, double value)
 }
 
 /* spread -- `length` steps, contiguous in from, into row r; padding behind. */
-static void spread(const panel *p, const tl_field *f, const char *from, int64_t r, int64_t length, double pad)
+static void spread(const panel *p, const tl_field *f, const char *from, int64_t r, int64_t length,
+                   double pad)
 {
     char *row = p->data + (size_t)r * p->row;
     for (int64_t t = 0; t < p->steps; t++) {
@@ -170,12 +174,14 @@ static int measure(const items *s, tl_place place, tl_batch *b, int64_t *T, tl_e
     for (int64_t r = 0; r < b->size; r++) {
         tl_err why = {0};
         const int64_t i = b->items[r];
-        const int64_t n = s->data->length(s->data->user, i, tl__item_seed(place.seed, place.epoch, i), &why);
+        const int64_t n =
+            s->data->length(s->data->user, i, tl__item_seed(place.seed, place.epoch, i), &why);
         if (n < 0)
-            return tl__fail(err, (int)(n < INT32_MIN ? TL_EINVAL : n), "item %lld: its length: %s", (long long)i,
-                            why.message[0] ? why.message : tl_strerror((int)n));
+            return tl__fail(err, (int)(n < INT32_MIN ? TL_EINVAL : n), "item %lld: its length: %s",
+                            (long long)i, why.message[0] ? why.message : tl_strerror((int)n));
         if (n > INT32_MAX || (s->o.steps > 0 && n > s->o.steps))
-            return tl__fail(err, TL_ERANGE, "item %lld: has %lld steps, at most %lld fit", (long long)i, (long long)n,
+            return tl__fail(err, TL_ERANGE, "item %lld: has %lld steps, at most %lld fit",
+                            (long long)i, (long long)n,
                             (long long)(s->o.steps > 0 ? s->o.steps : INT32_MAX));
         length[r] = (int32_t)n;
         if (*T < n)
@@ -184,10 +190,10 @@ static int measure(const items *s, tl_place place, tl_batch *b, int64_t *T, tl_e
     return TL_OK;
 }
 
-/* gather -- fetches the items one by one. The user's function writes an item's steps one after the other; where they are to
- * lie apart they go through a scratch. */
-static int gather(const items *s, tl_place place, tl_batch *b, const panel *x, const panel *y, char *scratch, size_t x_scratch,
-                  tl_err *err)
+/* gather -- fetches the items one by one. The user's function writes an item's steps one after the
+ * other; where they are to lie apart they go through a scratch. */
+static int gather(const items *s, tl_place place, tl_batch *b, const panel *x, const panel *y,
+                  char *scratch, size_t x_scratch, tl_err *err)
 {
     const tl_dataset *d = s->data;
     const int32_t *length = b->lengths.data;
@@ -195,8 +201,11 @@ static int gather(const items *s, tl_place place, tl_batch *b, const panel *x, c
         tl_err why = {0};
         const int64_t i = b->items[r], n = length ? length[r] : 1;
         char *to_x = length ? scratch : x->data + (size_t)r * x->row;
-        char *to_y = !d->has_y ? NULL : d->y.per_step ? scratch + x_scratch : y->data + (size_t)r * y->row;
-        int code = d->get(d->user, i, tl__item_seed(place.seed, place.epoch, i), n, to_x, to_y, &why);
+        char *to_y = !d->has_y       ? NULL
+                     : d->y.per_step ? scratch + x_scratch
+                                     : y->data + (size_t)r * y->row;
+        int code =
+            d->get(d->user, i, tl__item_seed(place.seed, place.epoch, i), n, to_x, to_y, &why);
         if (code)
             return tl__fail(err, code < 0 ? code : TL_EINVAL, "item %lld: %s", (long long)i,
                             why.message[0] ? why.message : tl_strerror(code));
@@ -210,7 +219,8 @@ static int gather(const items *s, tl_place place, tl_batch *b, const panel *x, c
 
 static int make(const tl_batches *self, tl_place place, tl_batch *b, tl_err *err)
 {
-    items *s = (items *)(uintptr_t)self; /* the cache of orders changes, under its lock; what is made does not */
+    items *s = (items *)(uintptr_t)
+        self; /* the cache of orders changes, under its lock; what is made does not */
     const tl_dataset *d = s->data;
     const int over_time = d->length != NULL;
     panel x = {0}, y = {0};
@@ -257,16 +267,23 @@ static int check(const tl_dataset *d, const tl_items_opts *o, tl_err *err)
     if (!d || !d->get || d->count < 1 || d->count > INT64_MAX / 16)
         return tl__fail(err, TL_EINVAL, "items: the dataset is empty, or has no get");
     if (o->batch < 1 || o->steps < 0)
-        return tl__fail(err, TL_EINVAL, "items: got batch %lld, steps %lld; want batch 1 or more, steps 0 or more",
+        return tl__fail(err, TL_EINVAL,
+                        "items: got batch %lld, steps %lld; want batch 1 or more, steps 0 or more",
                         (long long)o->batch, (long long)o->steps);
     const int lead = d->length ? 2 : 1;
+    char x[TL_SHAPE_TEXT], y[TL_SHAPE_TEXT];
     if (tl_shape_count(d->x.shape) < 0 || d->x.shape.rank + lead > TL_MAX_RANK ||
         (d->has_y && (tl_shape_count(d->y.shape) < 0 || d->y.shape.rank + lead > TL_MAX_RANK)))
-        return tl__fail(err, TL_ESHAPE, "items: the shape of an item is invalid, or has more than %d axes", TL_MAX_RANK - lead);
+        return tl__fail(err, TL_ESHAPE,
+                        "items: got items of x %s, y %s, want valid shapes of at most %d axes",
+                        tl_shape_text(d->x.shape, x, sizeof x),
+                        d->has_y ? tl_shape_text(d->y.shape, y, sizeof y) : "none",
+                        TL_MAX_RANK - lead);
     if (d->has_y && d->y.per_step && !d->length)
         return tl__fail(err, TL_EINVAL, "items: a target for each step wants items with a length");
     if (o->drop_last && d->count < o->batch)
-        return tl__fail(err, TL_ERANGE, "items: %lld items do not fill one batch of %lld", (long long)d->count, (long long)o->batch);
+        return tl__fail(err, TL_ERANGE, "items: %lld items do not fill one batch of %lld",
+                        (long long)d->count, (long long)o->batch);
     return TL_OK;
 }
 
@@ -282,7 +299,8 @@ tl_batches *tl_batches_of_items(const tl_dataset *d, const tl_items_opts *opts, 
         return NULL;
     }
     const int64_t full = d->count / o.batch, rest = d->count % o.batch;
-    s->batches = (tl_batches){.count = full + (rest > 0 && !o.drop_last), .user = s, .make = make, .free = items_free};
+    s->batches = (tl_batches){
+        .count = full + (rest > 0 && !o.drop_last), .user = s, .make = make, .free = items_free};
     s->data = d;
     s->o = o;
     return &s->batches;

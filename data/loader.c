@@ -1,12 +1,13 @@
 /* loader.c -- worker threads that make batches ahead of time, delivered in order.
  *
  *     ticket      7      8      9      10     11          next_out = 8: what the caller gets next
- *     slot       [7]    [8]    [9]    [10]   [ ]          next_ticket = 11: what a free worker makes next
+ *     slot       [7]    [8]    [9]    [10]   [ ]          next_ticket = 11: made next
  *                held   ready  busy   ready  free
  *
- * Ticket n is made in slot n mod P, which must be free; so no worker runs more than P ahead, and the batch that is due next
- * is always made, being made, or the next to be taken: no deadlock. P > workers. Errors travel in their batch's slot. One
- * mutex guards all but the inside of busy slots (their worker's) and of the held one (the caller's). */
+ * Ticket n is made in slot n mod P, which must be free; so no worker runs more than P ahead, and
+ * the batch that is due next is always made, being made, or the next to be taken: no deadlock. P >
+ * workers. Errors travel in their batch's slot. One mutex guards all but the inside of busy slots
+ * (their worker's) and of the held one (the caller's). */
 #include "data/loader.h"
 
 #include "core/memory.h"
@@ -26,16 +27,16 @@ typedef struct slot {
 
 struct tl_loader {
     const tl_batches *b;
-    int workers;  /* asked for */
-    int running;  /* threads there are; 0: batches are made by the caller */
+    int workers; /* asked for */
+    int running; /* threads there are; 0: batches are made by the caller */
     uv_thread_t *thread;
     uv_mutex_t lock;
     uv_cond_t space; /* a slot became free, or stop: for workers */
     uv_cond_t ready; /* a batch is made: for the caller */
     int stop;
     slot *slots;
-    int nslots;       /* P */
-    tl_place start;   /* of ticket 0 */
+    int nslots;     /* P */
+    tl_place start; /* of ticket 0 */
     int64_t next_out, next_ticket;
     slot *held;
 };
@@ -111,7 +112,8 @@ static int start(tl_loader *l, tl_place place, tl_err *err)
     const int got = l->running;
     stop(l);
     l->next_ticket = 0;
-    return tl__fail(err, TL_EUNSUPPORTED, "loader: could start only %d of %d workers", got, l->workers);
+    return tl__fail(err, TL_EUNSUPPORTED, "loader: could start only %d of %d workers", got,
+                    l->workers);
 }
 
 static void release(tl_loader *l)
@@ -142,8 +144,8 @@ tl_loader *tl_loader_new(const tl_batches *b, const tl_loader_opts *opts, tl_err
     enum { WORKERS_MAX = 256, PREFETCH_MAX = 4096 };
     const tl_loader_opts o = opts ? *opts : tl_loader_defaults();
     if (o.workers < 0 || o.workers > WORKERS_MAX || o.prefetch < 0 || o.prefetch > PREFETCH_MAX) {
-        tl__fail(err, TL_EINVAL, "loader: got %d workers, prefetch %d; want 0..%d and 0..%d", o.workers, o.prefetch, WORKERS_MAX,
-                 PREFETCH_MAX);
+        tl__fail(err, TL_EINVAL, "loader: got %d workers, prefetch %d; want 0..%d and 0..%d",
+                 o.workers, o.prefetch, WORKERS_MAX, PREFETCH_MAX);
         return NULL;
     }
     if (tl__place_check(b, o.start, err))
@@ -152,7 +154,10 @@ tl_loader *tl_loader_new(const tl_batches *b, const tl_loader_opts *opts, tl_err
     if (l) {
         l->b = b;
         l->workers = o.workers;
-        l->nslots = o.workers == 0 ? 1 : 1 + (o.prefetch > o.workers ? o.prefetch : o.workers); /* one is held by the caller */
+        l->nslots = o.workers == 0
+                        ? 1
+                        : 1 + (o.prefetch > o.workers ? o.prefetch
+                                                      : o.workers); /* one is held by the caller */
         l->slots = tl__calloc((size_t)l->nslots, sizeof *l->slots);
         l->thread = tl__calloc((size_t)o.workers + 1, sizeof *l->thread);
     }

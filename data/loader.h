@@ -1,7 +1,8 @@
 /* loader.h -- batches made ahead of time by worker threads.
  *
- * Which batches come, and in which order, is the same for any number of workers, 0 included: 0 is the plain loop that makes
- * each batch when it is asked for. The stream has no end: after an epoch comes the next. */
+ * Which batches come, and in which order, is the same for any number of workers, 0 included: 0 is
+ * the plain loop that makes each batch when it is asked for. The stream has no end: after an epoch
+ * comes the next. */
 #ifndef TL_DATA_LOADER_H
 #define TL_DATA_LOADER_H
 
@@ -19,24 +20,27 @@ typedef struct tl_loader_opts {
 
 TL_API tl_loader_opts tl_loader_defaults(void);
 
-/* tl_loader_new -- starts the workers. b must outlive it. NULL and err on failure: TL_EINVAL, TL_ERANGE (start), TL_ENOMEM,
- * TL_EUNSUPPORTED when threads cannot be had. */
+/* tl_loader_new -- starts the workers. b must outlive it. NULL and err on failure: TL_EINVAL,
+ * TL_ERANGE (start), TL_ENOMEM, TL_EUNSUPPORTED when threads cannot be had. */
 TL_API tl_loader *tl_loader_new(const tl_batches *b, const tl_loader_opts *opts, tl_err *err);
 
-/* tl_loader_free -- stops the workers, in the middle of an epoch too; waits for the items they are at. */
+/* tl_loader_free -- stops the workers, in mid-epoch too; waits for the batches they are making. */
 TL_API void tl_loader_free(tl_loader *l);
 
-/* tl_loader_next -- the next batch, which belongs to the loader and stays as it is until the next call of next, seek or free.
+/* tl_loader_next -- the next batch, which belongs to the loader and stays as it is until the next
+ * call of next, seek or free.
  *
- * If making it failed, returns that code with that message when its turn has come, *batch is NULL, and the call after goes
- * on with the batch after. */
+ * If making it failed, returns that code with that message when its turn has come, *batch is NULL,
+ * and the call after goes on with the batch after. A loader is used by one thread at a time. */
 TL_API int tl_loader_next(tl_loader *l, const tl_batch **batch, tl_err *err);
 
-/* tl_loader_place -- where the next batch stands: save it, and tl_loader_seek or opts.start goes on from there exactly. */
+/* tl_loader_place -- where the next batch stands: save it, and tl_loader_seek or opts.start goes on
+ * from there exactly. */
 TL_API tl_place tl_loader_place(const tl_loader *l);
 
 /* tl_loader_seek -- the next batch will be the one at place. Batches made ahead are thrown away.
- * Errors: TL_ERANGE (nothing has changed); TL_EUNSUPPORTED when the workers cannot be started again. */
+ * Errors: TL_ERANGE (nothing has changed); TL_EUNSUPPORTED when workers cannot be started again:
+ * the loader then goes on from place without them. */
 TL_API int tl_loader_seek(tl_loader *l, tl_place place, tl_err *err);
 
 /* tl_loader_count -- batches in an epoch. */

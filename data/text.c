@@ -21,7 +21,8 @@ static tl_vocab *copy_of(const tl_vocab *v, tl_err *err)
     }
     for (int32_t i = 0; i < n; i++)
         codes[i] = tl_vocab_code(v, i);
-    tl_vocab *copy = tl_vocab_of_codes(tl_vocab_symbols(v), tl_vocab_unknown(v) >= 0, n, codes, err);
+    tl_vocab *copy =
+        tl_vocab_of_codes(tl_vocab_symbols(v), tl_vocab_unknown(v) >= 0, n, codes, err);
     tl__free(codes);
     return copy;
 }
@@ -35,7 +36,8 @@ void tl_text_free(tl_text *t)
     tl__free(t);
 }
 
-tl_text *tl_text_new(const char *text, size_t size, const tl_vocab *vocab, const tl_vocab_opts *opts, tl_err *err)
+tl_text *tl_text_new(const char *text, size_t size, const tl_vocab *vocab,
+                     const tl_vocab_opts *opts, tl_err *err)
 {
     if (!text || size == 0) {
         tl__fail(err, TL_ERANGE, "the text is empty");
@@ -62,7 +64,8 @@ failed:
     return NULL;
 }
 
-tl_text *tl_text_load(const char *path, const tl_vocab *vocab, const tl_vocab_opts *opts, tl_err *err)
+tl_text *tl_text_load(const char *path, const tl_vocab *vocab, const tl_vocab_opts *opts,
+                      tl_err *err)
 {
     size_t size;
     tl_err why = {0};
@@ -86,7 +89,8 @@ tl_stream tl_text_stream(const tl_text *t)
     return t ? (tl_stream){t->ids, t->count} : (tl_stream){0};
 }
 
-int tl_text_split(const tl_text *t, int nparts, const double *fraction, tl_stream *part, tl_err *err)
+int tl_text_split(const tl_text *t, int nparts, const double *fraction, tl_stream *part,
+                  tl_err *err)
 {
     if (!t || !part || nparts < 1)
         return tl__fail(err, TL_EINVAL, "tl_text_split: needs a text and at least one part");

@@ -18,8 +18,9 @@ struct tl_vocab {
     tl_symbols symbols;
     int32_t n; /* symbols, without the unknown one */
     int unknown;
-    uint32_t *code;            /* [n] */
-    int32_t *page[CODES / PAGE]; /* [PAGE] ids, -1 where there is none; NULL: no symbol in this page */
+    uint32_t *code; /* [n] */
+    int32_t
+        *page[CODES / PAGE]; /* [PAGE] ids, -1 where there is none; NULL: no symbol in this page */
 };
 
 tl_vocab_opts tl_vocab_defaults(void)
@@ -55,9 +56,11 @@ static int is_code(tl_symbols symbols, uint32_t code)
     return symbols == TL_BYTES ? code < 256 : code < CODES && (code < 0xD800 || code > 0xDFFF);
 }
 
-tl_vocab *tl_vocab_of_codes(tl_symbols symbols, int unknown, int32_t n, const uint32_t *codes, tl_err *err)
+tl_vocab *tl_vocab_of_codes(tl_symbols symbols, int unknown, int32_t n, const uint32_t *codes,
+                            tl_err *err)
 {
-    if ((symbols != TL_BYTES && symbols != TL_CHARS) || n < 0 || n > CODES || (n > 0 && !codes) || n + (unknown != 0) < 1) {
+    if ((symbols != TL_BYTES && symbols != TL_CHARS) || n < 0 || n > CODES || (n > 0 && !codes) ||
+        n + (unknown != 0) < 1) {
         tl__fail(err, TL_EINVAL, "vocabulary: got %d symbols, want at least one", n);
         return NULL;
     }
@@ -71,8 +74,8 @@ tl_vocab *tl_vocab_of_codes(tl_symbols symbols, int unknown, int32_t n, const ui
     for (v->n = 0; v->n < n; v->n++) {
         const uint32_t code = codes[v->n];
         if (!is_code(symbols, code)) {
-            tl__fail(err, TL_ERANGE, "vocabulary: symbol %d has code %u, which is no %s", v->n, code,
-                     symbols == TL_BYTES ? "byte" : "code point");
+            tl__fail(err, TL_ERANGE, "vocabulary: symbol %d has code %u, which is no %s", v->n,
+                     code, symbols == TL_BYTES ? "byte" : "code point");
             tl_vocab_free(v);
             return NULL;
         }
@@ -80,7 +83,8 @@ tl_vocab *tl_vocab_of_codes(tl_symbols symbols, int unknown, int32_t n, const ui
             goto no_memory;
         int32_t *id = &v->page[code / PAGE][code % PAGE];
         if (*id >= 0) {
-            tl__fail(err, TL_ENAME, "vocabulary: symbols %d and %d have the same code %u", *id, v->n, code);
+            tl__fail(err, TL_ENAME, "vocabulary: symbols %d and %d have the same code %u", *id,
+                     v->n, code);
             tl_vocab_free(v);
             return NULL;
         }
@@ -134,14 +138,18 @@ static int next(tl_symbols symbols, const char *text, size_t size, size_t at, ui
 
 static int not_utf8(const char *text, size_t at, tl_err *err)
 {
-    return tl__fail(err, TL_EFORMAT, "byte offset %zu: 0x%02X does not begin a valid UTF-8 character", at, (unsigned char)text[at]);
+    return tl__fail(err, TL_EFORMAT,
+                    "byte offset %zu: 0x%02X does not begin a valid UTF-8 character", at,
+                    (unsigned char)text[at]);
 }
 
 tl_vocab *tl_vocab_of_text(const char *text, size_t size, const tl_vocab_opts *opts, tl_err *err)
 {
     const tl_vocab_opts o = opts ? *opts : tl_vocab_defaults();
     if ((size > 0 && !text) || (o.min_count > 1 && !o.unknown)) {
-        tl__fail(err, TL_EINVAL, text ? "vocabulary: leaving out rare symbols wants an id for the unknown one" : "vocabulary: no text");
+        tl__fail(err, TL_EINVAL,
+                 text ? "vocabulary: leaving out rare symbols wants an id for the unknown one"
+                      : "vocabulary: no text");
         return NULL;
     }
     int64_t *count = tl__calloc(CODES, sizeof *count);
@@ -172,7 +180,8 @@ done:
     return v;
 }
 
-int64_t tl_vocab_encode(const tl_vocab *v, const char *text, size_t size, int32_t *ids, int64_t room, tl_err *err)
+int64_t tl_vocab_encode(const tl_vocab *v, const char *text, size_t size, int32_t *ids,
+                        int64_t room, tl_err *err)
 {
     if (!v || (size > 0 && !text))
         return tl__fail(err, TL_EINVAL, "tl_vocab_encode: no %s (NULL)", v ? "text" : "vocabulary");
@@ -184,10 +193,13 @@ int64_t tl_vocab_encode(const tl_vocab *v, const char *text, size_t size, int32_
             return not_utf8(text, at, err);
         const int32_t id = tl_vocab_id(v, code);
         if (id < 0)
-            return tl__fail(err, TL_ENAME, "byte offset %zu: symbol %.*s (code %u) is not in the vocabulary of %d", at,
-                            v->symbols == TL_CHARS && code >= ' ' ? length : 0, text + at, code, tl_vocab_size(v));
+            return tl__fail(err, TL_ENAME,
+                            "byte offset %zu: symbol %.*s (code %u) is not in the vocabulary of %d",
+                            at, v->symbols == TL_CHARS && code >= ' ' ? length : 0, text + at, code,
+                            tl_vocab_size(v));
         if (ids && n >= room)
-            return tl__fail(err, TL_ERANGE, "tl_vocab_encode: the text has more than %lld symbols", (long long)room);
+            return tl__fail(err, TL_ERANGE, "tl_vocab_encode: the text has more than %lld symbols",
+                            (long long)room);
         if (ids)
             ids[n] = id;
         at += (size_t)length;
@@ -223,7 +235,8 @@ int64_t tl_vocab_decode(const tl_vocab *v, int64_t n, const int32_t *ids, char *
 
 /* ---- as a line of text ----------------------------------------------------------------------- */
 
-/* "tapeloop-vocabulary 1 chars 0 3 10 32 97": version, kind of symbols, whether there is an unknown id, number, codes. */
+/* "tapeloop-vocabulary 1 chars 0 3 10 32 97": version, kind of symbols, whether there is an unknown
+ * id, number, codes. */
 int64_t tl_vocab_text(const tl_vocab *v, char *text, size_t room)
 {
     if (room > 0 && text)
@@ -233,8 +246,8 @@ int64_t tl_vocab_text(const tl_vocab *v, char *text, size_t room)
     char word[80];
     int64_t used = 0;
     for (int32_t i = -1; i < v->n; i++) {
-        int length = i < 0 ? snprintf(word, sizeof word, "%s %s %d %d", LINE_START, v->symbols == TL_BYTES ? "bytes" : "chars",
-                                      v->unknown, v->n)
+        int length = i < 0 ? snprintf(word, sizeof word, "%s %s %d %d", LINE_START,
+                                      v->symbols == TL_BYTES ? "bytes" : "chars", v->unknown, v->n)
                            : snprintf(word, sizeof word, " %u", v->code[i]);
         if (text && (size_t)used < room)
             snprintf(text + used, room - (size_t)used, "%s", word);
@@ -243,7 +256,8 @@ int64_t tl_vocab_text(const tl_vocab *v, char *text, size_t room)
     return used;
 }
 
-/* word -- a space and a number below the limit at *at, which moves behind it; 0 when there is none. */
+/* word -- a space and a number below the limit at *at, which moves behind it; 0 when there is
+ * none. */
 static int word(const char **at, uint32_t limit, uint32_t *value)
 {
     const char *c = *at;

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 tl_cell charmodel_cell(const char *name)
@@ -12,9 +11,7 @@ tl_cell charmodel_cell(const char *name)
         return tl_rnn_cell(NULL);
     if (strcmp(name, "gru") == 0)
         return tl_gru_cell(NULL);
-    tl_lstm_opts opts = tl_lstm_defaults();
-    opts.forget_bias = 1;
-    return tl_lstm_cell(&opts);
+    return tl_lstm_cell(NULL);
 }
 
 int64_t charmodel_count(const tl_cell *cell, charmodel_sizes s)
@@ -161,51 +158,5 @@ int charmodel_sample(const charmodel *m, int32_t first, double temperature, uint
     }
     tl_sequence_memory_free(memory);
     tl_tape_free(tape);
-    return code;
-}
-
-/* vocab_line -- the vocabulary as one line of text, to be freed. */
-static char *vocab_line(const tl_vocab *vocab)
-{
-    int64_t size = tl_vocab_text(vocab, NULL, 0) + 1;
-    char *line = malloc((size_t)size);
-    if (line)
-        tl_vocab_text(vocab, line, (size_t)size);
-    return line;
-}
-
-int charmodel_save(const charmodel *m, tl_optim *optim, const tl_vocab *vocab, const char *path,
-                   tl_err *err)
-{
-    tl_weights_part parts[] = {{"", m->params, NULL}, {"adam.", tl_optim_state(optim), NULL}};
-    tl_meta *meta = tl_meta_new();
-    char *line = vocab_line(vocab);
-    int code = meta && line ? tl_meta_set(meta, "vocabulary", line) : out_of_memory(err);
-    if (code == TL_OK)
-        code = tl_weights_save(path, 2, parts, meta, err);
-    free(line);
-    tl_meta_free(meta);
-    return code;
-}
-
-int charmodel_load(charmodel *m, tl_optim *optim, const tl_vocab *vocab, const char *path,
-                   tl_err *err)
-{
-    tl_weights_part parts[] = {{"", m->params, NULL}, {"adam.", tl_optim_state(optim), NULL}};
-    tl_meta *meta = tl_meta_new();
-    char *line = vocab_line(vocab);
-    int code = meta && line ? tl_weights_meta(path, meta, err) : out_of_memory(err);
-    if (code == TL_OK) {
-        const char *saved = tl_meta_get(meta, "vocabulary");
-        if (!saved || strcmp(saved, line) != 0) {
-            snprintf(err->message, sizeof err->message,
-                     "%s: was trained on a text with other characters", path);
-            code = err->code = TL_ENAME;
-        }
-    }
-    if (code == TL_OK)
-        code = tl_weights_load(path, 2, parts, NULL, NULL, NULL, err);
-    free(line);
-    tl_meta_free(meta);
     return code;
 }

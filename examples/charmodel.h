@@ -2,7 +2,7 @@
  *
  *     symbol ids [T,B] -> embedding [T,B,E] -> cell over time [T,B,H] -> linear -> logits [T,B,V]
  *
- * Everything about it that gru_vs_lstm does not care to say: sizes, evaluation, sampling, files. */
+ * Everything about it that gru_vs_lstm does not care to say: sizes, evaluation, sampling. */
 #ifndef TL_EXAMPLES_CHARMODEL_H
 #define TL_EXAMPLES_CHARMODEL_H
 
@@ -23,8 +23,7 @@ typedef struct charmodel {
     tl_linear_layer *output;
 } charmodel;
 
-/* charmodel_cell -- "rnn", "gru" or "lstm" with the defaults of the library; an LSTM's forget bias
- * is 1. */
+/* charmodel_cell -- "rnn", "gru" or "lstm" with the defaults of the library, which are PyTorch's. */
 tl_cell charmodel_cell(const char *name);
 
 /* charmodel_count -- parameters of a model of these sizes.
@@ -50,12 +49,5 @@ int charmodel_evaluate(const charmodel *m, tl_stream stream, const tl_stream_opt
  * symbol `first`; each from softmax(logits / temperature). */
 int charmodel_sample(const charmodel *m, int32_t first, double temperature, uint64_t seed,
                      int64_t n, int32_t *ids, tl_err *err);
-
-/* charmodel_save, _load -- weights, the optimizer's state, and the vocabulary, which must be the
- * same when loaded. */
-int charmodel_save(const charmodel *m, tl_optim *optim, const tl_vocab *vocab, const char *path,
-                   tl_err *err);
-int charmodel_load(charmodel *m, tl_optim *optim, const tl_vocab *vocab, const char *path,
-                   tl_err *err);
 
 #endif

@@ -91,7 +91,8 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Trains until the error, averaged over about 50 batches never seen before, is good enough. Returns it. */
+/* Trains until the error, averaged over about 50 batches never seen before, is good enough. Returns
+ * it. */
 static double train(tl_tape *tape, const tl_sequence *seq, const tl_linear_layer *head,
                     tl_optim *adam, tl_params *params)
 {

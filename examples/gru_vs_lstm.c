@@ -10,6 +10,7 @@
  *
  * Reading order: train, then charmodel.c. */
 #include "charmodel.h"
+#include "checkpoint.h"
 #include "curves.h"
 #include "options.h"
 #include "progress.h"
@@ -30,6 +31,7 @@ typedef struct run {
     charmodel_sizes sizes;
     charmodel model;
     int64_t parameters;
+    int64_t first;  /* step that this session began with; not 0 after --load */
     int64_t steps;  /* done */
     double seconds; /* of training, without evaluation */
     curve curve;
@@ -83,18 +85,26 @@ static double train_step(run *r, tl_tape *tape, tl_optim *adam, tl_sequence_memo
     return tl_item(loss) / M_LN2;
 }
 
+/* characters -- trained on in this session. */
+static int64_t characters(const run *r)
+{
+    return (r->steps - r->first) * r->o->batch * r->o->length;
+}
+
 /* measure -- a point of the learning curve; `bits` is the training text's, NaN at the start. */
 static int measure(run *r, progress *bar, double bits, int with_valid)
 {
     tl_err err = {0};
     curve_point point = {.step = r->steps,
-                         .characters = r->steps * r->o->batch * r->o->length,
+                         .characters = characters(r),
                          .seconds = r->seconds,
                          .train = bits,
                          .valid = (double)NAN};
     if (with_valid) {
+        progress_pause(bar);
         if (charmodel_evaluate(&r->model, r->valid, &r->stream, &point.valid, &err) != TL_OK)
             return complain("evaluation", &err);
+        progress_resume(bar);
         progress_line(bar, "%-5s step %5lld  held-out text: %.3f bits/char", r->cell,
                       (long long)r->steps, point.valid);
     }
@@ -111,14 +121,12 @@ static int train_loop(run *r, tl_tape *tape, tl_optim *adam, tl_sequence_memory 
     const options *o = r->o;
     const int64_t every = o->steps < 100 ? 1 : o->steps / 100;
     const int64_t evaluate = o->steps < 10 ? 1 : o->steps / 10;
-    double sum = 0, bits = (double)NAN,
-           evaluating = 0; /* sum over steps since the last curve point */
+    double sum = 0, bits = (double)NAN; /* sum over the steps since the last curve point */
     int64_t summed = 0;
     progress bar;
     progress_open(&bar, r->cell, o->steps, o->seconds);
     if (measure(r, &bar, bits, 1) != 0)
         return -1;
-    double start = now_seconds();
     int stop = 0;
     while (!stop && r->steps < o->steps) {
         tl_err err = {0};
@@ -133,65 +141,82 @@ static int train_loop(run *r, tl_tape *tape, tl_optim *adam, tl_sequence_memory 
         }
         tl_tape_reset(tape);
         r->steps++;
-        r->seconds = now_seconds() - start - evaluating;
+        r->seconds = progress_seconds(&bar);
         sum += now;
         summed++;
         stop = interrupted || r->steps == o->steps || (o->seconds > 0 && r->seconds >= o->seconds);
         if (stop || r->steps % every == 0) {
             bits = sum / (double)summed;
-            double before = now_seconds();
             if (measure(r, &bar, bits, stop || r->steps % evaluate == 0) != 0)
                 return -1;
-            evaluating += now_seconds() - before;
             sum = 0, summed = 0;
         }
-        progress_show(&bar, r->steps, isnan(bits) ? now : bits, r->steps * o->batch * o->length);
+        progress_show(&bar, r->steps, isnan(bits) ? now : bits, characters(r));
     }
-    progress_close(&bar, r->steps, bits, r->steps * o->batch * o->length);
+    if (r->steps > r->first)
+        progress_close(&bar, r->steps, bits, characters(r));
     return 0;
 }
 
-/* weights_path -- PREFIX-CELL.safetensors. */
-static const char *weights_path(const char *prefix, const char *cell, char *path, size_t size)
+/* name_curve -- what the legend says about this run. */
+static void name_curve(run *r)
 {
-    snprintf(path, size, "%s-%s.safetensors", prefix, cell);
-    return path;
+    r->parameters = tl_params_elements(r->model.params);
+    snprintf(r->curve.name, sizeof r->curve.name, "%s", r->cell);
+    snprintf(r->curve.label, sizeof r->curve.label, "%s, %lld units, %lld parameters", r->cell,
+             (long long)r->sizes.H, (long long)r->parameters);
 }
 
-/* train -- makes everything that training needs, trains, saves, frees. The model stays. */
+/* restore, keep -- --load and --save: PREFIX-CELL.safetensors. */
+static int restore(run *r, tl_loader *loader, checkpoint *c)
+{
+    char path[4096];
+    tl_err err = {0};
+    snprintf(path, sizeof path, "%s-%s.safetensors", r->o->load, r->cell);
+    if (checkpoint_load(c, path, &err) != TL_OK || tl_loader_seek(loader, c->place, &err) != TL_OK)
+        return complain("loading", &err);
+    r->steps = r->first = c->steps;
+    return 0;
+}
+
+static int keep(const run *r, const tl_loader *loader, checkpoint *c)
+{
+    char path[4096];
+    tl_err err = {0};
+    snprintf(path, sizeof path, "%s-%s.safetensors", r->o->save, r->cell);
+    c->steps = r->steps;
+    c->place = tl_loader_place(loader);
+    if (checkpoint_save(c, path, &err) != TL_OK)
+        return complain("saving", &err);
+    printf("saved: %s\n", path);
+    return 0;
+}
+
+/* train -- makes everything that training needs, trains, frees it. The model stays. */
 static int train(run *r)
 {
     const options *o = r->o;
-    const tl_vocab *vocab = tl_text_vocab(r->text);
-    char path[4096];
     tl_err err = {0};
-    tl_adam_opts adam_opts = tl_adam_defaults();
     tl_loader_opts loader_opts = tl_loader_defaults();
     loader_opts.workers = o->workers;
     tl_cell cell = charmodel_cell(r->cell);
     if (charmodel_open(&r->model, &cell, r->sizes, o->seed, &err) != TL_OK)
         return complain(r->cell, &err);
-    r->parameters = tl_params_elements(r->model.params);
-    snprintf(r->curve.name, sizeof r->curve.name, "%s", r->cell);
-    snprintf(r->curve.label, sizeof r->curve.label, "%s, %lld units, %lld parameters", r->cell,
-             (long long)r->sizes.H, (long long)r->parameters);
+    name_curve(r);
 
     tl_tape *tape = tl_tape_new(NULL);
-    tl_optim *adam = tl_adam_new(r->model.params, &adam_opts, &err);
+    tl_optim *adam = tl_adam_new(r->model.params, NULL, &err);
     tl_sequence_memory *memory = tl_sequence_memory_new(r->model.sequence, o->batch, &err);
     tl_batches *batches = tl_batches_of_stream(r->train, &r->stream, &err);
     tl_loader *loader = batches ? tl_loader_new(batches, &loader_opts, &err) : NULL;
+    checkpoint c = {&r->model, adam, memory, tl_text_vocab(r->text), 0, {0}};
     int code = tape && adam && memory && loader ? 0 : complain(r->cell, &err);
-    if (code == 0 && o->load &&
-        charmodel_load(&r->model, adam, vocab, weights_path(o->load, r->cell, path, sizeof path),
-                       &err) != TL_OK)
-        code = complain("loading", &err);
+    if (code == 0 && o->load)
+        code = restore(r, loader, &c);
     if (code == 0)
         code = train_loop(r, tape, adam, memory, loader);
-    if (code == 0 && o->save &&
-        charmodel_save(&r->model, adam, vocab, weights_path(o->save, r->cell, path, sizeof path),
-                       &err) != TL_OK)
-        code = complain("saving", &err);
+    if (code == 0 && o->save)
+        code = keep(r, loader, &c);
     tl_loader_free(loader);
     tl_batches_free(batches);
     tl_sequence_memory_free(memory);

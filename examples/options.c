@@ -28,8 +28,8 @@ static const struct argp_option table[] = {
     {"temperature", TEMPERATURE, "X", 0, "of that: lower is more careful (0.7)", 3},
     {"csv", CSV, "FILE", 0, "write the learning curves as numbers", 3},
     {"svg", SVG, "FILE", 0, "draw the learning curves", 3},
-    {"save", SAVE, "PREFIX", 0, "save each cell's weights as PREFIX-CELL.safetensors", 3},
-    {"load", LOAD, "PREFIX", 0, "go on from weights so saved", 3},
+    {"save", SAVE, "PREFIX", 0, "save each cell's training as PREFIX-CELL.safetensors", 3},
+    {"load", LOAD, "PREFIX", 0, "go on exactly where a training so saved ended", 3},
     {0},
 };
 

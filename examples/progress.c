@@ -83,7 +83,7 @@ static void draw_bar(const progress *p, int64_t step, double elapsed, const char
 
 void progress_show(progress *p, int64_t step, double bits, int64_t characters)
 {
-    double now = now_seconds(), elapsed = now - p->start;
+    double now = now_seconds(), elapsed = progress_seconds(p);
     char text[120];
     if (p->terminal) {
         if (now - p->drawn < 0.1)
@@ -106,7 +106,7 @@ void progress_close(progress *p, int64_t step, double bits, int64_t characters)
 {
     if (p->terminal) {
         char text[120];
-        double elapsed = now_seconds() - p->start;
+        double elapsed = progress_seconds(p);
         state_text(p, step, bits, characters, elapsed, text, sizeof text);
         draw_bar(p, step, elapsed, text);
         putchar('\n');

@@ -7,6 +7,20 @@
 tl_tensor tl_layer_norm(tl_tensor x, tl_tensor w, tl_tensor b, double eps)
 {
     const int last = -1;
+    const tl_tensor given[3] = {x, w.tape ? w : x, b.tape ? b : x};
+    if (!tl__same_tape("layer_norm", 3, given))
+        return (tl_tensor){0};
+    const tl_shape sx = tl_shape_of(x), sw = tl_shape_of(w), sb = tl_shape_of(b);
+    const tl_shape want = tl_shape1(tl_dim(x, -1));
+    if (sx.rank < 1 || (w.tape && !tl_shape_equal(sw, want)) ||
+        (b.tape && !tl_shape_equal(sb, want))) {
+        char tx[TL_SHAPE_TEXT], tw[TL_SHAPE_TEXT], tb[TL_SHAPE_TEXT];
+        return tl_fail_tensor(x, TL_ESHAPE, "layer_norm",
+                              "got x %s, w %s, b %s, want x [...,N], w [N], b [N]",
+                              tl_shape_text(sx, tx, sizeof tx),
+                              w.tape ? tl_shape_text(sw, tw, sizeof tw) : "none",
+                              b.tape ? tl_shape_text(sb, tb, sizeof tb) : "none");
+    }
     tl_tensor d = tl_sub(x, tl_mean(x, 1, &last, 1));
     tl_tensor variance = tl_mean(tl_mul(d, d), 1, &last, 1);
     tl_tensor y = tl_mul(d, tl_rsqrt(tl_add_scalar(variance, eps)));

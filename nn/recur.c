@@ -129,7 +129,12 @@ static tl_recur_out unrolled(const tl_recur *r, const tl_tensor *aux)
         return out;
     }
 
-    tl_tensor lengths = r->lengths.tape ? tl_check_range(r->lengths, 0, T) : r->lengths;
+    tl_tensor lengths = r->lengths;
+    if (lengths.tape) {
+        tl_scope_open(tape, "lengths"); /* for the message of the run */
+        lengths = tl_check_range(lengths, 0, T);
+        tl_scope_close(tape);
+    }
     tl_tensor w_probe[TL_CELL_PARAMS], state_probe[TL_CELL_STATES], after[TL_CELL_STATES];
     for (int k = 0; k < cell->nstates; k++)
         out.last[k] = r->init[k];
@@ -159,6 +164,8 @@ static tl_recur_out unrolled(const tl_recur *r, const tl_tensor *aux)
 
 tl_recur_out tl__recur(const tl_recur *r, int every)
 {
+    if (!tl_tensor_ok(r->x))
+        return (tl_recur_out){0};
     tl_tensor aux[TL_CELL_AUX] = {{0}};
     if (r->cell->begin)
         r->cell->begin(r->cell, r->w, r->x, aux);

@@ -23,7 +23,7 @@ struct tl_sequence {
 };
 
 struct tl_sequence_memory {
-    const tl_sequence *seq;
+    int nstates;
     tl_state *state[TL_CELL_STATES];
 };
 
@@ -175,10 +175,11 @@ static int initial_states(const tl_sequence *s, tl_tensor x, int64_t B, tl_tenso
 static tl_recur_out run_layer(const tl_sequence *s, int layer, int direction, tl_tensor x,
                               const tl_tensor *initial, const tl_sequence_args *args)
 {
+    tl_tape *tape = x.tape;
     tl_tensor w[TL_CELL_PARAMS], first[TL_CELL_STATES];
     int run = layer * s->D + direction, nested = s->opts.layers * s->D > 1;
     for (int k = 0; k < s->cell.nparams; k++)
-        w[k] = tl_use(x.tape, s->param[run * s->cell.nparams + k]);
+        w[k] = tl_use(tape, s->param[run * s->cell.nparams + k]);
     for (int k = 0; k < s->cell.nstates; k++)
         first[k] = tl_index(initial[k], 0, run);
 
@@ -194,10 +195,10 @@ static tl_recur_out run_layer(const tl_sequence *s, int layer, int direction, tl
     char name[32];
     snprintf(name, sizeof name, "l%d%s", layer, direction ? "_reverse" : "");
     if (nested)
-        tl_scope_open(x.tape, name);
+        tl_scope_open(tape, name);
     tl_recur_out out = tl__recur(&r, args->every_state);
     if (nested)
-        tl_scope_close(x.tape);
+        tl_scope_close(tape);
     return out;
 }
 
@@ -205,8 +206,9 @@ static tl_sequence_out run_layers(const tl_sequence *s, tl_tensor x, const tl_te
                                   const tl_sequence_args *args)
 {
     tl_tensor last[TL_CELL_STATES][MAX_RUNS], every[TL_CELL_STATES][MAX_RUNS];
+    tl_sequence_out out = {0};
     int L = s->opts.layers, D = s->D;
-    for (int l = 0; l < L; l++) {
+    for (int l = 0; l < L && tl_tensor_ok(x); l++) {
         tl_tensor y[2];
         for (int d = 0; d < D; d++) {
             tl_recur_out r = run_layer(s, l, d, x, initial, args);
@@ -221,9 +223,8 @@ static tl_sequence_out run_layers(const tl_sequence *s, tl_tensor x, const tl_te
             x = s->opts.locked ? tl_locked_dropout(x, s->opts.dropout)
                                : tl_dropout(x, s->opts.dropout);
     }
-    tl_sequence_out out = {0};
     out.y = x;
-    for (int k = 0; k < s->cell.nstates; k++) {
+    for (int k = 0; k < s->cell.nstates && tl_tensor_ok(x); k++) {
         out.state[k] = tl_stack(L * D, last[k], 0);
         if (args->every_state)
             out.every[k] = tl_stack(L * D, every[k], 0);
@@ -237,28 +238,29 @@ tl_sequence_out tl_sequence_apply(const tl_sequence *s, tl_tensor x, const tl_se
     tl_sequence_args a = args ? *args : tl_sequence_args_defaults();
     if (!s || !tl__same_tape("sequence", 1, &x))
         return out;
-    tl_scope_open(x.tape, s->name);
+    tl_tape *tape = x.tape;
+    tl_scope_open(tape, s->name);
     tl_shape got = tl_shape_of(x);
     if (got.rank != 3 || got.dim[2] != s->I || tl_dtype_of(x) != s->dtype) {
         char text[TL_SHAPE_TEXT];
-        tl_tape_fail(x.tape, got.rank == 3 && got.dim[2] == s->I ? TL_EDTYPE : TL_ESHAPE,
-                     "sequence", "got x %s %s, want [%s,%lld] %s",
-                     tl_shape_text(got, text, sizeof text), tl_dtype_name(tl_dtype_of(x)),
-                     s->opts.batch_first ? "B,T" : "T,B", (long long)s->I, tl_dtype_name(s->dtype));
-        tl_scope_close(x.tape);
+        tl_tape_fail(tape, got.rank == 3 && got.dim[2] == s->I ? TL_EDTYPE : TL_ESHAPE, "sequence",
+                     "got x %s %s, want [%s,%lld] %s", tl_shape_text(got, text, sizeof text),
+                     tl_dtype_name(tl_dtype_of(x)), s->opts.batch_first ? "B,T" : "T,B",
+                     (long long)s->I, tl_dtype_name(s->dtype));
+        tl_scope_close(tape);
         return out;
     }
     if (s->opts.batch_first)
         x = tl_transpose(x, 0, 1);
     if (a.memory)
-        tl_sequence_memory_use(a.memory, x.tape, a.initial);
-    if (initial_states(s, x, tl_dim(x, 1), a.initial) == TL_OK)
+        tl_sequence_memory_use(a.memory, tape, a.initial);
+    if (tl_tensor_ok(x) && initial_states(s, x, tl_dim(x, 1), a.initial) == TL_OK)
         out = run_layers(s, x, a.initial, &a);
     if (a.memory)
         tl_sequence_memory_keep(a.memory, out.state);
     if (s->opts.batch_first)
         out.y = tl_transpose(out.y, 0, 1);
-    tl_scope_close(x.tape);
+    tl_scope_close(tape);
     return out;
 }
 
@@ -272,7 +274,7 @@ tl_sequence_memory *tl_sequence_memory_new(const tl_sequence *s, int64_t B, tl_e
     tl_sequence_memory *m = tl__calloc(1, sizeof *m);
     int ok = m != NULL;
     if (ok)
-        m->seq = s;
+        m->nstates = s->cell.nstates;
     for (int k = 0; ok && k < s->cell.nstates; k++)
         ok = (m->state[k] = tl_state_new(s->dtype, state_shape(s, k, B))) != NULL;
     if (!ok) {
@@ -304,12 +306,12 @@ tl_state *tl_sequence_memory_state(const tl_sequence_memory *m, int k)
 
 void tl_sequence_memory_use(const tl_sequence_memory *m, tl_tape *tape, tl_tensor *initial)
 {
-    for (int k = 0; m && k < m->seq->cell.nstates; k++)
+    for (int k = 0; m && k < m->nstates; k++)
         initial[k] = tl_state_use(tape, m->state[k]);
 }
 
 void tl_sequence_memory_keep(tl_sequence_memory *m, const tl_tensor *state)
 {
-    for (int k = 0; m && k < m->seq->cell.nstates; k++)
+    for (int k = 0; m && k < m->nstates; k++)
         tl_keep(m->state[k], state[k]);
 }

@@ -74,8 +74,8 @@ int64_t tl__trial_state(const tl_trial *t, int k)
     return at;
 }
 
-static int prepare(tl_trial *t, const tl_cell *cell, int64_t I, int64_t H, int64_t T, int64_t B,
-                   tl_err *err)
+static int prepare(tl_trial *t, tl_tape *tape, const tl_cell *cell, int64_t I, int64_t H, int64_t T,
+                   int64_t B, tl_err *err)
 {
     memset(t, 0, sizeof *t);
     t->cell = cell;
@@ -84,10 +84,10 @@ static int prepare(tl_trial *t, const tl_cell *cell, int64_t I, int64_t H, int64
     t->T = T;
     t->B = B;
     lay_out(t);
-    t->tape = tl_tape_new(NULL);
+    t->tape = tape;
     t->value = tl__calloc((size_t)t->size + 1, sizeof(double));
     t->weight = tl__calloc((size_t)t->nloss + 1, sizeof(double));
-    if (t->tape && t->value && t->weight)
+    if (t->value && t->weight)
         return TL_OK;
     tl__trial_close(t);
     return tl__fail(err, TL_ENOMEM, "verify %s: out of memory", cell->name);
@@ -108,7 +108,7 @@ static int fill_params(tl_trial *t, uint64_t seed, tl_rng *r, tl_err *err)
         tl_param *p = tl_param_new(set, g->name, g->shape, err);
         code = p ? tl_param_init(p, t->cell->param[k].init, seed, tl_cell_param_blocks(t->cell, k),
                                  t->H, g->shape.rank > 1 ? 0 : t->H, err)
-                 : TL_EINVAL;
+                 : err->code;
         if (code == TL_OK)
             code = tl_param_get_f64(p, t->value + g->at, g->each);
         for (int64_t i = 0; i < g->each; i++)
@@ -118,10 +118,10 @@ static int fill_params(tl_trial *t, uint64_t seed, tl_rng *r, tl_err *err)
     return code;
 }
 
-int tl__trial_open(tl_trial *t, const tl_cell *cell, int64_t I, int64_t H, int64_t T, int64_t B,
-                   uint64_t seed, tl_err *err)
+int tl__trial_open(tl_trial *t, tl_tape *tape, const tl_cell *cell, int64_t I, int64_t H, int64_t T,
+                   int64_t B, uint64_t seed, tl_err *err)
 {
-    int code = prepare(t, cell, I, H, T, B, err);
+    int code = prepare(t, tape, cell, I, H, T, B, err);
     if (code != TL_OK)
         return code;
     tl_rng r = {seed, 1, 0};
@@ -148,7 +148,7 @@ static void copy_row(double *to, const double *from, int64_t steps, int64_t B, i
 int tl__trial_row(tl_trial *t, const tl_trial *from, int64_t b, int64_t length, tl_err *err)
 {
     const tl_cell *cell = from->cell;
-    int code = prepare(t, cell, from->I, from->H, length, 1, err);
+    int code = prepare(t, from->tape, cell, from->I, from->H, length, 1, err);
     if (code != TL_OK)
         return code;
     for (int i = 0; i < cell->nparams; i++)
@@ -170,7 +170,6 @@ void tl__trial_close(tl_trial *t)
 {
     if (!t)
         return;
-    tl_tape_free(t->tape);
     tl__free(t->value);
     tl__free(t->weight);
     memset(t, 0, sizeof *t);
@@ -278,5 +277,7 @@ int tl__trial_go(tl_trial *t, const tl_trial_run *run)
     }
     if (!run->grad)
         tl_no_grad_close(tape);
+    if (tl_tape_status(tape) != TL_OK)
+        return tl_tape_status(tape);
     return read_all(t, run, &o, loss, n, grad, second);
 }

@@ -50,11 +50,12 @@ typedef struct tl_trial_run {
     double *second;          /* [size] gradient of <grad, direction>; needs grad */
 } tl_trial_run;
 
-/* tl__trial_open -- random data, and parameters near their initialisers. Returns TL_OK or a code
- * with err. */
-int tl__trial_open(tl_trial *t, const tl_cell *cell, int64_t I, int64_t H, int64_t T, int64_t B,
-                   uint64_t seed, tl_err *err);
-/* tl__trial_row -- row b of `from` alone, cut to `length` steps; on its own tape. */
+/* tl__trial_open -- random data, and parameters near their initialisers. The tape stays the
+ * caller's: all trials of one cell share it, so that a tensor which a step keeps from call to call
+ * is found dead. Returns TL_OK or a code with err, which must not be NULL. */
+int tl__trial_open(tl_trial *t, tl_tape *tape, const tl_cell *cell, int64_t I, int64_t H, int64_t T,
+                   int64_t B, uint64_t seed, tl_err *err);
+/* tl__trial_row -- row b of `from` alone, cut to `length` steps; on the same tape. */
 int tl__trial_row(tl_trial *t, const tl_trial *from, int64_t b, int64_t length, tl_err *err);
 void tl__trial_close(tl_trial *t);
 

@@ -231,7 +231,9 @@ static double *scratch(tl_verify *v)
 int tl_cell_verify(const tl_cell *cell, int64_t I, int64_t H, const tl_verify_opts *opts,
                    tl_verify_report *report, tl_err *err)
 {
+    tl_err local = {0};
     tl_verify v;
+    err = err ? err : &local;
     memset(&v, 0, sizeof v);
     v.o = opts ? *opts : tl_verify_defaults();
     if (!report)
@@ -258,15 +260,21 @@ int tl_cell_verify(const tl_cell *cell, int64_t I, int64_t H, const tl_verify_op
     v.rng.seed = v.o.seed;
     v.rng.stream = 2;
 
-    code = tl__trial_open(&v.trial, cell, I, H, v.o.T, v.o.B, v.o.seed, err);
-    if (code != TL_OK)
+    tl_tape *tape = tl_tape_new(NULL);
+    if (!tape)
+        return tl__fail(err, TL_ENOMEM, "verify %s: out of memory", cell->name);
+    code = tl__trial_open(&v.trial, tape, cell, I, H, v.o.T, v.o.B, v.o.seed, err);
+    if (code != TL_OK) {
+        tl_tape_free(tape);
         return code;
+    }
     double *block = scratch(&v);
     v.code = block ? TL_OK : TL_ENOMEM;
     if (block)
         check_all(&v);
     tl__free(block);
     tl__trial_close(&v.trial);
+    tl_tape_free(tape);
 
     if (v.code != TL_OK)
         return tl__fail(err, v.code, "verify %s: %s", cell->name, tl_strerror(v.code));

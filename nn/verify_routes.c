@@ -81,7 +81,8 @@ static int row_alone(tl_verify *v, int reverse, int64_t b, int64_t length, doubl
     const tl_trial *t = &v->trial;
     const tl_cell *cell = t->cell;
     tl_trial row;
-    v->code = tl__trial_row(&row, t, b, length, NULL);
+    tl_err err = {0};
+    v->code = tl__trial_row(&row, t, b, length, &err);
     if (v->code != TL_OK)
         return 0;
     tl_trial_run run = {0};

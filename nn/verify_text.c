@@ -52,9 +52,11 @@ static void put_checks(writer *w, const tl_verify_report *r)
             if ((int)r->lines[i].check == c && ++n)
                 worst = r->lines[i].error > worst ? r->lines[i].error : worst;
         const char *verdict = !r->ran[c] ? "not made" : r->passed[c] ? "pass" : "FAIL";
-        put(w, "  %-9s %-8s %-49s", tl_verify_name((tl_verify_check)c), verdict, what[c]);
+        put(w, "  %-9s %-8s ", tl_verify_name((tl_verify_check)c), verdict);
         if (r->ran[c] && c >= TL_VERIFY_LOOP)
-            put(w, " %8.1e in %d lines", worst, n);
+            put(w, "%-49s %8.1e in %d lines", what[c], worst, n);
+        else
+            put(w, "%s", what[c]);
         put(w, "\n");
     }
 }
@@ -83,8 +85,11 @@ static void put_block(writer *w, const tl_verify_report *r, tl_verify_check chec
     put(w, "  %-20s", "");
     if (from == 0)
         put(w, " %9s ", "total");
-    for (int64_t t = from; t < to; t++)
-        put(w, "     t=%-4lld", (long long)t);
+    for (int64_t t = from; t < to; t++) {
+        char when[24];
+        snprintf(when, sizeof when, "t=%lld", (long long)t);
+        put(w, " %9s ", when);
+    }
     put(w, "\n");
     for (int i = 0; i < r->nlines; i++) {
         const tl_verify_line *line = &r->lines[i];

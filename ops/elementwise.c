@@ -1,7 +1,9 @@
-/* elementwise.c -- pointwise operations: value, name and adjoint of each on adjacent lines, then what is composed of them.
+/* elementwise.c -- pointwise operations: value, name and adjoint of each on adjacent lines,
+ * then what is composed of them.
  *
- * An operation is stamped here when it is elementary, or when the composition would be wrong somewhere (softplus at 0) or
- * slow; core/pointwise.h explains the blocks and how this file is compiled. */
+ * An operation is stamped here when it is elementary, or when the composition would be wrong
+ * somewhere (softplus at 0) or slow; core/pointwise.h explains the blocks and how this file is
+ * compiled. */
 #include "ops/elementwise.h"
 
 #include "core/pointwise.h"
@@ -30,32 +32,35 @@ static tl_tensor log_base(tl_tensor a)
 
 #endif
 
-/* ---- two operands ------------------------------------------------------------------------------ */
+/* clang-format off */
+
+/* ---- two operands ---------------------------------------------------------------------------- */
 
 TL_BINARY_OP(sub, FLOATING, "a - b", a - b,
-             "g, -g", g, tl_neg(g),
+             "da = g, db = -g", g, tl_neg(g),
              TL_ANY, TL_ANY, 0)
 
 TL_BINARY_OP(mul, FLOATING, "a b", a * b,
-             "g b, g a", tl_mul(g, b), tl_mul(g, a),
+             "da = g b, db = g a", tl_mul(g, b), tl_mul(g, a),
              TL_ANY, TL_ANY, TL_READS(0) | TL_READS(1))
 
 TL_BINARY_OP(div, FLOATING, "a / b", a / b,
-             "g / b, -g out / b", tl_div(g, b), tl_neg(tl_div(tl_mul(g, out), b)),
+             "da = g / b, db = -g out / b", tl_div(g, b), tl_neg(tl_div(tl_mul(g, out), b)),
              TL_ANY, TL_ANY, TL_READS(1) | TL_READS_OUT)
 
 TL_BINARY_OP(pow, FLOATING, "a^b", v_pow(a, b),
-             "g b a^(b-1), g out log(a)",
-             tl_mul(tl_mul(g, b), tl_pow(a, tl_sub_scalar(b, 1))), tl_mul(tl_mul(g, out), log_base(a)),
+             "da = g b a^(b-1), db = g out log(a)",
+             tl_mul(tl_mul(g, b), tl_pow(a, tl_sub_scalar(b, 1))),
+             tl_mul(tl_mul(g, out), log_base(a)),
              TL_POSITIVE, TL_ANY, TL_READS(0) | TL_READS(1) | TL_READS_OUT)
 
 TL_BINARY_OP(maximum, FLOATING, "max(a, b)", v_max(a, b),
-             "g where not a < b, else 0; g where a < b, else 0",
+             "da = 0 where a < b, else g; db = g where a < b, else 0",
              tl_where(tl_less(a, b), zero(g), g), tl_where(tl_less(a, b), g, zero(g)),
              TL_ANY, TL_ANY, TL_READS(0) | TL_READS(1))
 
 TL_BINARY_OP(minimum, FLOATING, "min(a, b)", v_min(a, b),
-             "g where not b < a, else 0; g where b < a, else 0",
+             "da = 0 where b < a, else g; db = g where b < a, else 0",
              tl_where(tl_less(b, a), zero(g), g), tl_where(tl_less(b, a), g, zero(g)),
              TL_ANY, TL_ANY, TL_READS(0) | TL_READS(1))
 
@@ -71,14 +76,14 @@ TL_BINARY_OP(not_equal, NUMBERS, "0 where a = b, else 1", v_one(a != b, a),
              "none", TL_INERT, TL_INERT,
              TL_ANY, TL_ANY, TL_NO_GRADIENT)
 
-/* ---- one operand ------------------------------------------------------------------------------- */
+/* ---- one operand ----------------------------------------------------------------------------- */
 
 TL_UNARY_OP(neg, "-a", -a,
-            "-g", tl_neg(g),
+            "da = -g", tl_neg(g),
             TL_ANY, 0)
 
 TL_UNARY_OP(abs, "|a|", v_abs(a),
-            "g sign(a)", tl_mul(g, tl_sign(a)),
+            "da = g sign(a)", tl_mul(g, tl_sign(a)),
             TL_ANY, TL_READS(0))
 
 TL_UNARY_OP(sign, "-1, 0 or 1 as a < 0, a = 0, a > 0", v_sign(a),
@@ -86,56 +91,60 @@ TL_UNARY_OP(sign, "-1, 0 or 1 as a < 0, a = 0, a > 0", v_sign(a),
             TL_ANY, TL_NO_GRADIENT)
 
 TL_UNARY_OP(sqrt, "sqrt(a)", v_sqrt(a),
-            "g / (2 out)", tl_div(g, tl_scale(out, 2)),
+            "da = g / (2 out)", tl_div(g, tl_scale(out, 2)),
             TL_POSITIVE, TL_READS_OUT)
 
 TL_UNARY_OP(exp, "exp(a)", v_exp(a),
-            "g out", tl_mul(g, out),
+            "da = g out", tl_mul(g, out),
             TL_ANY, TL_READS_OUT)
 
 TL_UNARY_OP(expm1, "exp(a) - 1", v_expm1(a),
-            "g (out + 1)", tl_mul(g, tl_add_scalar(out, 1)),
+            "da = g (out + 1)", tl_mul(g, tl_add_scalar(out, 1)),
             TL_ANY, TL_READS_OUT)
 
 TL_UNARY_OP(log, "log(a)", v_log(a),
-            "g / a", tl_div(g, a),
+            "da = g / a", tl_div(g, a),
             TL_POSITIVE, TL_READS(0))
 
 TL_UNARY_OP(log1p, "log(1 + a)", v_log1p(a),
-            "g / (1 + a)", tl_div(g, tl_add_scalar(a, 1)),
+            "da = g / (1 + a)", tl_div(g, tl_add_scalar(a, 1)),
             TL_INNER, TL_READS(0))
 
 TL_UNARY_OP(sin, "sin(a)", v_sin(a),
-            "g cos(a)", tl_mul(g, tl_cos(a)),
+            "da = g cos(a)", tl_mul(g, tl_cos(a)),
             TL_ANY, TL_READS(0))
 
 TL_UNARY_OP(cos, "cos(a)", v_cos(a),
-            "-g sin(a)", tl_neg(tl_mul(g, tl_sin(a))),
+            "da = -g sin(a)", tl_neg(tl_mul(g, tl_sin(a))),
             TL_ANY, TL_READS(0))
 
 /* 2/sqrt(pi) = 1.12837916709551257390 */
 TL_UNARY_OP(erf, "erf(a)", v_erf(a),
-            "g 2/sqrt(pi) exp(-a^2)", tl_mul(tl_scale(g, 1.12837916709551257390), tl_exp(tl_neg(tl_mul(a, a)))),
+            "da = g 2/sqrt(pi) exp(-a^2)",
+            tl_mul(tl_scale(g, 1.12837916709551257390), tl_exp(tl_neg(tl_mul(a, a)))),
             TL_ANY, TL_READS(0))
 
 TL_UNARY_OP(tanh, "tanh(a)", v_tanh(a),
-            "g (1 - out^2)", tl_mul(g, one_minus(tl_mul(out, out))),
+            "da = g (1 - out^2)", tl_mul(g, one_minus(tl_mul(out, out))),
             TL_ANY, TL_READS_OUT)
 
 TL_UNARY_OP(sigmoid, "1 / (1 + exp(-a))", 1 / (1 + v_exp(-a)),
-            "g out (1 - out)", tl_mul(g, tl_mul(out, one_minus(out))),
+            "da = g out (1 - out)", tl_mul(g, tl_mul(out, one_minus(out))),
             TL_ANY, TL_READS_OUT)
 
 /* As max(a, 0) + log(1 + exp(-|a|)). Composed of those it would have the gradient 0 at 0. */
 TL_UNARY_OP(softplus, "log(1 + exp(a))", v_max(a, v_number(a, 0)) + v_log1p(v_exp(-v_abs(a))),
-            "g sigmoid(a)", tl_mul(g, tl_sigmoid(a)),
+            "da = g sigmoid(a)", tl_mul(g, tl_sigmoid(a)),
             TL_ANY, TL_READS(0))
+
+/* clang-format on */
 
 #if !defined(TL_KERNELS)
 
-/* ---- cast -------------------------------------------------------------------------------------- */
+/* ---- cast ------------------------------------------------------------------------------------ */
 
-/* Attribute: {the dtype to cast to}. Conversions are exact or rounded to nearest by definition, so plain loops do. */
+/* Attribute: {the dtype to cast to}. Conversions are exact or rounded to nearest by definition,
+ * so plain loops do. */
 
 #define CAST_TILE(FROM, TO, VALUE)                                                                 \
     static void cast_##FROM##_##TO(int64_t n, void *out, const void *const *in)                    \
@@ -169,7 +178,8 @@ static int infer_cast(tl_infer *q)
 {
     const int64_t to = q->attr->i[0];
     if (to < TL_F32 || to > TL_I32)
-        return tl_infer_fail(q, TL_EDTYPE, "got %lld, want TL_F32, TL_F64 or TL_I32", (long long)to);
+        return tl_infer_fail(q, TL_EDTYPE, "got %lld, want TL_F32, TL_F64 or TL_I32",
+                             (long long)to);
     q->dtype = (tl_dtype)to;
     return TL_OK;
 }
@@ -180,7 +190,8 @@ static void cast_adjoint(tl_adj *q)
         q->d[0] = tl_cast(q->g, q->in_dtype[0]);
 }
 
-/* Through f32 the differences that the gradient check takes would be lost; f64 to f64 is recorded all the same. */
+/* Through f32 the differences that the gradient check takes would be lost; f64 to f64 is
+ * recorded all the same. */
 static tl_tensor cast_call(const tl_tensor *in)
 {
     const int64_t i[] = {TL_F64};
@@ -195,7 +206,7 @@ static const tl_case cast_cases[] = {
 const tl_op tl_op_cast = {
     .name = "cast",
     .doc = "a in another dtype",
-    .grad_doc = "g, cast back",
+    .grad_doc = "da = g, cast back",
     .kind = TL_POINTWISE,
     .shape = infer_cast,
     .tile = cast_tile,
@@ -214,7 +225,7 @@ tl_tensor tl_cast(tl_tensor a, tl_dtype dtype)
     return tl_record(&tl_op_cast, 1, &a, &attr);
 }
 
-/* ---- compositions ------------------------------------------------------------------------------ */
+/* ---- compositions ---------------------------------------------------------------------------- */
 
 /* number -- c as a constant that goes with a. */
 static tl_tensor number(tl_tensor a, double c)

@@ -1,8 +1,9 @@
 /* elementwise.h -- arithmetic, comparisons and the usual functions, element by element.
  *
- * Two operands broadcast by the NumPy rule and have one dtype, f32 or f64; nothing is promoted, tl_cast converts. NaN and
- * infinity come through. Most lines below are compositions of few operations; core/space.h has tl_add, tl_less and tl_where.
- * Errors: TL_ESHAPE when shapes do not broadcast, TL_EDTYPE. */
+ * Two operands broadcast by the NumPy rule and have one dtype, f32 or f64; nothing is promoted,
+ * tl_cast converts. NaN and infinity come through. Most lines below are compositions of few
+ * operations; core/space.h has tl_add, tl_less and tl_where. Errors: TL_ESHAPE when shapes do
+ * not broadcast, TL_EDTYPE. */
 #ifndef TL_OPS_ELEMENTWISE_H
 #define TL_OPS_ELEMENTWISE_H
 
@@ -16,13 +17,15 @@ TL_API tl_tensor tl_mul(tl_tensor a, tl_tensor b);
 TL_API tl_tensor tl_div(tl_tensor a, tl_tensor b);
 /* tl_pow -- a to the power b. Its gradient by b takes 0 log 0 as 0; NaN where a < 0. */
 TL_API tl_tensor tl_pow(tl_tensor a, tl_tensor b);
-/* tl_maximum, tl_minimum -- the greater, the lesser; NaN if either is. Where they are equal all of the gradient goes to a. */
+/* tl_maximum, tl_minimum -- the greater, the lesser; NaN if either is. Where they are equal all
+ * of the gradient goes to a. */
 TL_API tl_tensor tl_maximum(tl_tensor a, tl_tensor b);
 TL_API tl_tensor tl_minimum(tl_tensor a, tl_tensor b);
 /* tl_lerp -- a + w (b - a). */
 TL_API tl_tensor tl_lerp(tl_tensor a, tl_tensor b, tl_tensor w);
 
-/* With a number c, which takes a's dtype. A number is bound when a plan runs: another one needs no new plan. */
+/* With a number c, which takes a's dtype. A number is bound when a plan runs: another one needs
+ * no new plan. */
 TL_API tl_tensor tl_add_scalar(tl_tensor a, double c);  /* a + c */
 TL_API tl_tensor tl_sub_scalar(tl_tensor a, double c);  /* a - c */
 TL_API tl_tensor tl_rsub_scalar(tl_tensor a, double c); /* c - a */
@@ -55,16 +58,17 @@ TL_API tl_tensor tl_gelu(tl_tensor a);     /* a/2 (1 + erf(a/sqrt(2))), the exac
 /* tl_clamp -- min(max(a, lo), hi); gradient 1 inside, bounds included, else 0. */
 TL_API tl_tensor tl_clamp(tl_tensor a, double lo, double hi);
 
-/* Comparisons give 1 or 0 in the operands' dtype, i32 too; comparing NaN gives 0, but for not_equal. No gradient. "And" of two is their
- * tl_mul or tl_minimum, "or" their tl_maximum, "not" is tl_rsub_scalar(a, 1). */
+/* Comparisons give 1 or 0 in the operands' dtype, i32 too; comparing NaN gives 0, but for
+ * not_equal. No gradient. "And" of two is their tl_mul or tl_minimum, "or" their tl_maximum,
+ * "not" is tl_rsub_scalar(a, 1). */
 TL_API tl_tensor tl_less_equal(tl_tensor a, tl_tensor b);    /* a <= b */
 TL_API tl_tensor tl_greater(tl_tensor a, tl_tensor b);       /* a > b */
 TL_API tl_tensor tl_greater_equal(tl_tensor a, tl_tensor b); /* a >= b */
 TL_API tl_tensor tl_equal(tl_tensor a, tl_tensor b);         /* a == b */
 TL_API tl_tensor tl_not_equal(tl_tensor a, tl_tensor b);     /* a != b */
 
-/* tl_cast -- a in another dtype; the gradient is cast back, through i32 there is none. To i32 it goes towards zero, and NaN and what i32
- * cannot hold become -2147483648. */
+/* tl_cast -- a in another dtype; the gradient is cast back, through i32 there is none. To i32
+ * it goes towards zero, and NaN and what i32 cannot hold become -2147483648. */
 TL_API tl_tensor tl_cast(tl_tensor a, tl_dtype dtype);
 
 TL_END_DECLS

@@ -1,12 +1,14 @@
 /* index.c -- picking elements by number, and adding them back.
  *
- * Two pairs, each the adjoint of the other: gather and scatter_add for whole rows of a table, take_along and put_along for single
- * elements along an axis. Order of additions is that of the indices, on one thread: same bits always. */
+ * Two pairs, each the adjoint of the other: gather and scatter_add for whole rows of a table,
+ * take_along and put_along for single elements along an axis. Order of additions is that of the
+ * indices, on one thread: same bits always. */
 #include "ops/index.h"
 
 #include "core/grad.h"
 #include "core/space.h"
 #include "ops/elementwise.h"
+#include "ops/registry.h"
 #include "ops/walk.h"
 
 #include <string.h>
@@ -16,23 +18,25 @@
 /* want_indices -- operand `which` must be i32. */
 static int want_indices(tl_infer *q, int which)
 {
-    return q->in_dtype[which] == TL_I32
-               ? TL_OK
-               : tl_infer_fail(q, TL_EDTYPE, "got %s indices, want i32", tl_dtype_name(q->in_dtype[which]));
+    return q->in_dtype[which] == TL_I32 ? TL_OK
+                                        : tl_infer_fail(q, TL_EDTYPE, "got %s indices, want i32",
+                                                        tl_dtype_name(q->in_dtype[which]));
 }
 
 /* want_floating -- what is added must be. */
 static int want_floating(tl_infer *q)
 {
-    return q->in_dtype[0] != TL_I32 ? TL_OK : tl_infer_fail(q, TL_EDTYPE, "got i32, want f32 or f64");
+    return q->in_dtype[0] != TL_I32 ? TL_OK
+                                    : tl_infer_fail(q, TL_EDTYPE, "got i32, want f32 or f64");
 }
 
 /* fail_index -- the message about one that is outside [0, n), at the place where the walk is. */
 static int fail_index(tl_call *c, const tl_walk *w, int32_t got, int64_t n)
 {
     char text[TL_SHAPE_TEXT];
-    return tl_call_fail(c, TL_ERANGE, "got index %d at %s, want one in [0,%lld)", (int)got,
-                        tl_shape_text(tl_shape_of_dims(w->rank, w->at), text, sizeof text), (long long)n);
+    tl_shape_text(tl_shape_of_dims(w->rank, w->at), text, sizeof text);
+    return tl_call_fail(c, TL_ERANGE, "got index %d%s%s, want one in [0,%lld)", (int)got,
+                        w->rank ? " at " : "", w->rank ? text : "", (long long)n);
 }
 
 static int is_outside(int32_t v, int64_t n)
@@ -49,10 +53,13 @@ static int gather_shape(tl_infer *q)
     tl_shape table = q->in[0], idx = q->in[1];
     char a[TL_SHAPE_TEXT], b[TL_SHAPE_TEXT];
     if (table.rank < 1 || idx.rank + table.rank - 1 > TL_MAX_RANK)
-        return tl_infer_fail(q, TL_ESHAPE, "got table %s, indices %s, want [V,...], [...] and rank %d at most together",
-                             tl_shape_text(table, a, sizeof a), tl_shape_text(idx, b, sizeof b), TL_MAX_RANK);
+        return tl_infer_fail(
+            q, TL_ESHAPE,
+            "got table %s, indices %s, want [V,...], [...] and rank %d at most together",
+            tl_shape_text(table, a, sizeof a), tl_shape_text(idx, b, sizeof b), TL_MAX_RANK);
     q->shape = idx;
-    for (int j = 1; j < table.rank; j++) q->shape.dim[q->shape.rank++] = table.dim[j];
+    for (int j = 1; j < table.rank; j++)
+        q->shape.dim[q->shape.rank++] = table.dim[j];
     return want_indices(q, 1);
 }
 
@@ -60,7 +67,8 @@ static int gather_run(tl_call *c)
 {
     const tl_strided *table = &c->in[0], *idx = &c->in[1];
     int ni = idx->shape->rank, nr = table->shape->rank - 1;
-    int64_t V = table->shape->dim[0], size = (int64_t)tl_dtype_size(table->dtype), step[TL_WALK_ARRAYS];
+    int64_t V = table->shape->dim[0], size = (int64_t)tl_dtype_size(table->dtype),
+            step[TL_WALK_ARRAYS];
     tl_walk row = tl__walk(nr, table->shape->dim + 1, table->stride + 1, c->out.stride + ni, NULL);
     tl__walk_merge(&row);
     int64_t n = tl__walk_last(&row, step);
@@ -68,18 +76,21 @@ static int gather_run(tl_call *c)
     tl_walk w = tl__walk(ni, idx->shape->dim, idx->stride, c->out.stride, NULL);
     for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {
         int32_t v = ((const int32_t *)idx->data)[w.offset[0]];
-        if (is_outside(v, V)) return fail_index(c, &w, v, V);
+        if (is_outside(v, V))
+            return fail_index(c, &w, v, V);
         const char *from = (const char *)table->data + v * table->stride[0] * size;
         char *to = (char *)c->out.data + w.offset[1] * size;
         if (dense)
             memcpy(to, from, (size_t)(n * size));
         else
-            tl__copy_strided((size_t)size, nr, table->shape->dim + 1, from, table->stride + 1, to, c->out.stride + ni);
+            tl__copy_strided((size_t)size, nr, table->shape->dim + 1, from, table->stride + 1, to,
+                             c->out.stride + ni);
     }
     return TL_OK;
 }
 
-/* With an axis on the indices alone the table is read more often; a table that changes from step to step is another operation. */
+/* With an axis on the indices alone the table is read more often; a table that changes from step to
+ * step is another operation. */
 static int gather_lead(tl_lead *q)
 {
     return q->led == 2;
@@ -95,32 +106,40 @@ static int scatter_add_shape(tl_infer *q)
     tl_shape src = q->in[0], idx = q->in[1];
     char a[TL_SHAPE_TEXT], b[TL_SHAPE_TEXT];
     int fits = idx.rank <= src.rank && src.rank - idx.rank < TL_MAX_RANK;
-    for (int j = 0; fits && j < idx.rank; j++) fits = src.dim[j] == idx.dim[j];
+    for (int j = 0; fits && j < idx.rank; j++)
+        fits = src.dim[j] == idx.dim[j];
     if (!fits)
         return tl_infer_fail(q, TL_ESHAPE, "got rows %s, indices %s, want [I...,...], [I...]",
                              tl_shape_text(src, a, sizeof a), tl_shape_text(idx, b, sizeof b));
-    if (q->attr->i[0] < 0) return tl_infer_fail(q, TL_ERANGE, "got %lld rows, want 0 or more", (long long)q->attr->i[0]);
+    if (q->attr->i[0] < 0)
+        return tl_infer_fail(q, TL_ERANGE, "got %lld rows, want 0 or more",
+                             (long long)q->attr->i[0]);
     q->shape = tl_shape1(q->attr->i[0]);
-    for (int j = idx.rank; j < src.rank; j++) q->shape.dim[q->shape.rank++] = src.dim[j];
+    for (int j = idx.rank; j < src.rank; j++)
+        q->shape.dim[q->shape.rank++] = src.dim[j];
     int code = want_floating(q);
     return code ? code : want_indices(q, 1);
 }
 
-enum { BLOCK = 16 }; /* a fixed length for the vectorizer; elements of a row do not meet, so it changes no bit */
+enum {
+    BLOCK = 16
+}; /* a fixed length for the vectorizer; elements of a row do not meet, so it changes no bit */
 
-#define STAMP_ADD_ROW(T)                                                                            \
-    static void add_row_##T(tl_walk w, const T *src, T *out)                                        \
-    {                                                                                               \
-        int64_t step[TL_WALK_ARRAYS], n = tl__walk_last(&w, step);                                  \
-        for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {                       \
-            const T *restrict x = src + w.offset[0];                                                \
-            T *restrict y = out + w.offset[1];                                                      \
-            int64_t i = 0;                                                                          \
-            if (step[0] == 1 && step[1] == 1)                                                       \
-                for (; i + BLOCK <= n; i += BLOCK)                                                  \
-                    for (int j = 0; j < BLOCK; j++) y[i + j] += x[i + j];                           \
-            for (; i < n; i++) y[i * step[1]] += x[i * step[0]];                                    \
-        }                                                                                           \
+#define STAMP_ADD_ROW(T)                                                                           \
+    static void add_row_##T(tl_walk w, const T *src, T *out)                                       \
+    {                                                                                              \
+        int64_t step[TL_WALK_ARRAYS], n = tl__walk_last(&w, step);                                 \
+        for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {                      \
+            const T *restrict x = src + w.offset[0];                                               \
+            T *restrict y = out + w.offset[1];                                                     \
+            int64_t i = 0;                                                                         \
+            if (step[0] == 1 && step[1] == 1)                                                      \
+                for (; i + BLOCK <= n; i += BLOCK)                                                 \
+                    for (int j = 0; j < BLOCK; j++)                                                \
+                        y[i + j] += x[i + j];                                                      \
+            for (; i < n; i++)                                                                     \
+                y[i * step[1]] += x[i * step[0]];                                                  \
+        }                                                                                          \
     }
 
 STAMP_ADD_ROW(float)
@@ -133,15 +152,19 @@ static int scatter_add_run(tl_call *c)
     int64_t V = c->out.shape->dim[0];
     tl__zero_strided(&c->out);
     tl_walk w = tl__walk(ni, idx->shape->dim, idx->stride, src->stride, NULL);
-    tl_walk row = tl__walk(src->shape->rank - ni, src->shape->dim + ni, src->stride + ni, c->out.stride + 1, NULL);
+    tl_walk row = tl__walk(src->shape->rank - ni, src->shape->dim + ni, src->stride + ni,
+                           c->out.stride + 1, NULL);
     tl__walk_merge(&row);
     for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {
         int32_t v = ((const int32_t *)idx->data)[w.offset[0]];
-        if (is_outside(v, V)) return fail_index(c, &w, v, V);
+        if (is_outside(v, V))
+            return fail_index(c, &w, v, V);
         if (c->out.dtype == TL_F32)
-            add_row_float(row, (const float *)src->data + w.offset[1], (float *)c->out.data + v * c->out.stride[0]);
+            add_row_float(row, (const float *)src->data + w.offset[1],
+                          (float *)c->out.data + v * c->out.stride[0]);
         else
-            add_row_double(row, (const double *)src->data + w.offset[1], (double *)c->out.data + v * c->out.stride[0]);
+            add_row_double(row, (const double *)src->data + w.offset[1],
+                           (double *)c->out.data + v * c->out.stride[0]);
     }
     return TL_OK;
 }
@@ -161,9 +184,11 @@ static tl_tensor case_scatter_add(const tl_tensor *in)
     return tl_scatter_add(in[0], in[1], 4);
 }
 
-static const tl_case gather_cases[] = {{2, {{2, {4, 3}}, {2, {2, 3}}}, {TL_ANY, TL_INDEX}, 4, case_gather},
-                                       {2, {{1, {4}}, {1, {5}}}, {TL_ANY, TL_INDEX}, 4, case_gather}};
-static const tl_case scatter_add_cases[] = {{2, {{3, {2, 3, 2}}, {2, {2, 3}}}, {TL_ANY, TL_INDEX}, 4, case_scatter_add}};
+static const tl_case gather_cases[] = {
+    {2, {{2, {4, 3}}, {2, {2, 3}}}, {TL_ANY, TL_INDEX}, 4, case_gather},
+    {2, {{1, {4}}, {1, {5}}}, {TL_ANY, TL_INDEX}, 4, case_gather}};
+static const tl_case scatter_add_cases[] = {
+    {2, {{3, {2, 3, 2}}, {2, {2, 3}}}, {TL_ANY, TL_INDEX}, 4, case_scatter_add}};
 
 const tl_op tl_op_gather = {
     .name = "gather",
@@ -208,15 +233,19 @@ tl_tensor tl_scatter_add(tl_tensor src, tl_tensor idx, int64_t V)
 tl_tensor tl_embedding(tl_tensor w, tl_tensor idx, int64_t padding)
 {
     tl_tensor in[2] = {w, idx};
-    if (!tl__same_tape("embedding", 2, in)) return (tl_tensor){0};
+    if (!tl__same_tape("embedding", 2, in))
+        return (tl_tensor){0};
     if (padding < -1 || (tl_rank(w) > 0 && padding >= tl_dim(w, 0)))
-        return tl_fail_tensor(w, TL_ERANGE, "embedding", "got padding row %lld, want -1 or one in [0,%lld)",
+        return tl_fail_tensor(w, TL_ERANGE, "embedding",
+                              "got padding row %lld, want -1 or one in [0,%lld)",
                               (long long)padding, (long long)tl_dim(w, 0));
     tl_tensor rows = tl_gather(w, idx);
-    if (padding < 0) return rows;
+    if (padding < 0)
+        return rows;
     tl_tensor is_real = tl_not_equal(idx, tl_scalar(w.tape, TL_I32, (double)padding));
     tl_shape s = tl_shape_of(idx);
-    for (int j = 1; j < tl_rank(w); j++) s.dim[s.rank++] = 1;
+    for (int j = 1; j < tl_rank(w); j++)
+        s.dim[s.rank++] = 1;
     return tl_where(tl_reshape(is_real, s), rows, tl_detach(rows));
 }
 
@@ -225,7 +254,8 @@ tl_tensor tl_embedding(tl_tensor w, tl_tensor idx, int64_t padding)
 static int one_hot_shape(tl_infer *q)
 {
     if (q->attr->i[0] < 0 || q->in[0].rank == TL_MAX_RANK)
-        return tl_infer_fail(q, TL_ESHAPE, "got %lld classes for rank %d, want 0 or more, and rank less than %d",
+        return tl_infer_fail(q, TL_ESHAPE,
+                             "got %lld classes for rank %d, want 0 or more, and rank less than %d",
                              (long long)q->attr->i[0], q->in[0].rank, TL_MAX_RANK);
     q->shape.dim[q->shape.rank++] = q->attr->i[0];
     q->dtype = (tl_dtype)q->attr->i[1];
@@ -241,12 +271,19 @@ static int one_hot_run(tl_call *c)
     tl_walk w = tl__walk(ni, idx->shape->dim, idx->stride, c->out.stride, NULL);
     for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {
         int32_t v = ((const int32_t *)idx->data)[w.offset[0]];
-        if (is_outside(v, K)) return fail_index(c, &w, v, K);
+        if (is_outside(v, K))
+            return fail_index(c, &w, v, K);
         int64_t at = w.offset[1] + v * step;
         switch (c->out.dtype) {
-        case TL_F32: ((float *)c->out.data)[at] = 1.0f; break;
-        case TL_F64: ((double *)c->out.data)[at] = 1.0; break;
-        case TL_I32: ((int32_t *)c->out.data)[at] = 1; break;
+        case TL_F32:
+            ((float *)c->out.data)[at] = 1.0f;
+            break;
+        case TL_F64:
+            ((double *)c->out.data)[at] = 1.0;
+            break;
+        case TL_I32:
+            ((int32_t *)c->out.data)[at] = 1;
+            break;
         }
     }
     return TL_OK;
@@ -278,10 +315,12 @@ static int want_alike(tl_infer *q)
     tl_shape a = q->in[0], idx = q->in[1];
     char ta[TL_SHAPE_TEXT], ti[TL_SHAPE_TEXT];
     int fits = a.rank == idx.rank && q->attr->i[0] <= a.rank, axis = a.rank - (int)q->attr->i[0];
-    for (int j = 0; fits && j < a.rank; j++) fits = j == axis || a.dim[j] == idx.dim[j];
+    for (int j = 0; fits && j < a.rank; j++)
+        fits = j == axis || a.dim[j] == idx.dim[j];
     return fits ? TL_OK
-                : tl_infer_fail(q, TL_ESHAPE, "got %s, indices %s, want equal extents but along axis %d",
-                                tl_shape_text(a, ta, sizeof ta), tl_shape_text(idx, ti, sizeof ti), axis);
+                : tl_infer_fail(
+                      q, TL_ESHAPE, "got %s, indices %s, want equal extents but along axis %d",
+                      tl_shape_text(a, ta, sizeof ta), tl_shape_text(idx, ti, sizeof ti), axis);
 }
 
 static int take_along_shape(tl_infer *q)
@@ -296,16 +335,24 @@ static int take_along_run(tl_call *c)
     const tl_strided *a = &c->in[0], *idx = &c->in[1];
     int axis = a->shape->rank - (int)c->attr->i[0];
     int64_t n = a->shape->dim[axis], along = a->stride[axis], still[TL_MAX_RANK];
-    for (int j = 0; j < a->shape->rank; j++) still[j] = j == axis ? 0 : a->stride[j];
+    for (int j = 0; j < a->shape->rank; j++)
+        still[j] = j == axis ? 0 : a->stride[j];
     tl_walk w = tl__walk(idx->shape->rank, idx->shape->dim, idx->stride, c->out.stride, still);
     for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {
         int32_t v = ((const int32_t *)idx->data)[w.offset[0]];
-        if (is_outside(v, n)) return fail_index(c, &w, v, n);
+        if (is_outside(v, n))
+            return fail_index(c, &w, v, n);
         int64_t from = w.offset[2] + v * along, to = w.offset[1];
         switch (c->out.dtype) {
-        case TL_F32: ((float *)c->out.data)[to] = ((const float *)a->data)[from]; break;
-        case TL_F64: ((double *)c->out.data)[to] = ((const double *)a->data)[from]; break;
-        case TL_I32: ((int32_t *)c->out.data)[to] = ((const int32_t *)a->data)[from]; break;
+        case TL_F32:
+            ((float *)c->out.data)[to] = ((const float *)a->data)[from];
+            break;
+        case TL_F64:
+            ((double *)c->out.data)[to] = ((const double *)a->data)[from];
+            break;
+        case TL_I32:
+            ((int32_t *)c->out.data)[to] = ((const int32_t *)a->data)[from];
+            break;
         }
     }
     return TL_OK;
@@ -320,7 +367,8 @@ static int along_lead(tl_lead *q)
 static void take_along_adjoint(tl_adj *a)
 {
     int from_end = (int)a->attr->i[0];
-    a->d[0] = tl_put_along(a->g, a->in[1], -from_end, a->in_shape[0].dim[a->in_shape[0].rank - from_end]);
+    a->d[0] =
+        tl_put_along(a->g, a->in[1], -from_end, a->in_shape[0].dim[a->in_shape[0].rank - from_end]);
 }
 
 static int put_along_shape(tl_infer *q)
@@ -328,9 +376,11 @@ static int put_along_shape(tl_infer *q)
     tl_shape src = q->in[0], idx = q->in[1];
     char ts[TL_SHAPE_TEXT], ti[TL_SHAPE_TEXT];
     if (!tl_shape_equal(src, idx))
-        return tl_infer_fail(q, TL_ESHAPE, "got %s, indices %s, want equal shapes", tl_shape_text(src, ts, sizeof ts),
-                             tl_shape_text(idx, ti, sizeof ti));
-    if (q->attr->i[1] < 0) return tl_infer_fail(q, TL_ERANGE, "got extent %lld, want 0 or more", (long long)q->attr->i[1]);
+        return tl_infer_fail(q, TL_ESHAPE, "got %s, indices %s, want equal shapes",
+                             tl_shape_text(src, ts, sizeof ts), tl_shape_text(idx, ti, sizeof ti));
+    if (q->attr->i[1] < 0)
+        return tl_infer_fail(q, TL_ERANGE, "got extent %lld, want 0 or more",
+                             (long long)q->attr->i[1]);
     q->shape.dim[src.rank - q->attr->i[0]] = q->attr->i[1];
     int code = want_floating(q);
     return code ? code : want_indices(q, 1);
@@ -341,12 +391,14 @@ static int put_along_run(tl_call *c)
     const tl_strided *src = &c->in[0], *idx = &c->in[1];
     int axis = src->shape->rank - (int)c->attr->i[0];
     int64_t n = c->out.shape->dim[axis], along = c->out.stride[axis], still[TL_MAX_RANK];
-    for (int j = 0; j < src->shape->rank; j++) still[j] = j == axis ? 0 : c->out.stride[j];
+    for (int j = 0; j < src->shape->rank; j++)
+        still[j] = j == axis ? 0 : c->out.stride[j];
     tl__zero_strided(&c->out);
     tl_walk w = tl__walk(src->shape->rank, src->shape->dim, idx->stride, src->stride, still);
     for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {
         int32_t v = ((const int32_t *)idx->data)[w.offset[0]];
-        if (is_outside(v, n)) return fail_index(c, &w, v, n);
+        if (is_outside(v, n))
+            return fail_index(c, &w, v, n);
         int64_t to = w.offset[2] + v * along;
         if (c->out.dtype == TL_F32)
             ((float *)c->out.data)[to] += ((const float *)src->data)[w.offset[1]];
@@ -374,7 +426,8 @@ static tl_tensor case_put_along(const tl_tensor *in)
 static const tl_case take_along_cases[] = {
     {2, {{3, {2, 4, 3}}, {3, {2, 5, 3}}}, {TL_ANY, TL_INDEX}, 4, case_take_along},
     {2, {{2, {3, 5}}, {2, {3, 1}}}, {TL_ANY, TL_INDEX}, 5, case_take_along}};
-static const tl_case put_along_cases[] = {{2, {{2, {3, 2}}, {2, {3, 2}}}, {TL_ANY, TL_INDEX}, 5, case_put_along}};
+static const tl_case put_along_cases[] = {
+    {2, {{2, {3, 2}}, {2, {3, 2}}}, {TL_ANY, TL_INDEX}, 5, case_put_along}};
 
 const tl_op tl_op_take_along = {
     .name = "take_along",
@@ -404,13 +457,18 @@ const tl_op tl_op_put_along = {
     .cases = put_along_cases,
 };
 
-/* record_along -- with the axis counted from the end, and one more attribute if extent is not NULL. */
-static tl_tensor record_along(const tl_op *op, tl_tensor a, tl_tensor idx, int axis, const int64_t *extent)
+/* record_along -- with the axis counted from the end, and the extent if it is not NULL. */
+static tl_tensor record_along(const tl_op *op, tl_tensor a, tl_tensor idx, int axis,
+                              const int64_t *extent)
 {
     tl_tensor in[2] = {a, idx};
-    if (!tl__same_tape(op->name, 2, in)) return (tl_tensor){0};
+    if (!tl__same_tape(op->name, 2, in))
+        return (tl_tensor){0};
     int rank = tl_rank(a), front = tl__shape_axis(rank, axis);
-    if (front < 0) return tl_fail_tensor(a, TL_ESHAPE, op->name, "got axis %d, want one in [%d,%d)", axis, -rank, rank);
+    char text[TL_SHAPE_TEXT];
+    if (front < 0)
+        return tl_fail_tensor(a, TL_ESHAPE, op->name, "got axis %d of %s, want one in [%d,%d)",
+                              axis, tl_shape_text(tl_shape_of(a), text, sizeof text), -rank, rank);
     int64_t i[2] = {rank - front, extent ? *extent : 0};
     tl_attr attr = {extent ? 2 : 1, i, 0, NULL};
     return tl_record(op, 2, in, &attr);

@@ -2,12 +2,14 @@
  *
  *     y[t,b,h] = sum over i of x[t,b,i] w[h,i]          x {t,b,i}  w {h,i}  y {t,b,h}
  *
- * Its gradients are the same sum with the labels in other places, dx = contract(g, w -> {t,b,i}) and dw = contract(g, x -> {h,i}): which axes
- * are m, n, k or batch follows from where a label stands, so no case is written twice and second order is free. */
+ * Its gradients are the same sum with the labels in other places, dx = contract(g, w -> {t,b,i})
+ * and dw = contract(g, x -> {h,i}): which axes are m, n, k or batch follows from where a label
+ * stands, so no case is written twice and second order is free. */
 #include "ops/matmul.h"
 
 #include "core/gemm.h"
 #include "core/space.h"
+#include "ops/registry.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -34,13 +36,18 @@ static terms terms_of(const tl_attr *attr)
 }
 
 /* record_terms -- writes the lists into an array and records. */
-static tl_tensor record_terms(tl_tensor a, tl_tensor b, const terms *t)
+static tl_tensor record_terms(const char *what, tl_tensor a, tl_tensor b, const terms *t)
 {
+    tl_dtype da = tl_dtype_of(a), db = tl_dtype_of(b);
+    if (da != db || da == TL_I32)
+        return tl_fail_tensor(a, TL_EDTYPE, what, "got %s x %s, want f32 x f32 or f64 x f64",
+                              tl_dtype_name(da), tl_dtype_name(db));
     int64_t i[ATTRS];
     int n = 0;
     for (int k = 0; k < 3; k++) {
         i[n++] = t->rank[k];
-        for (int j = 0; j < t->rank[k]; j++) i[n++] = t->label[k][j];
+        for (int j = 0; j < t->rank[k]; j++)
+            i[n++] = t->label[k][j];
     }
     tl_attr attr = {n, i, 0, NULL};
     tl_tensor in[2] = {a, b};
@@ -54,44 +61,55 @@ static void places_of(const terms *t, unsigned places[LABELS])
 {
     memset(places, 0, LABELS * sizeof *places);
     for (int i = 0; i < 3; i++)
-        for (int j = 0; j < t->rank[i]; j++) places[t->label[i][j]] |= 1u << i;
+        for (int j = 0; j < t->rank[i]; j++)
+            places[t->label[i][j]] |= 1u << i;
 }
 
-/* want_text -- the shapes wanted of a and b: "[m,k] x [k,n]", with numbers where a letter stands for several axes: "[m0,m1,k] x [n,k]". */
+/* want_text -- the shapes wanted of a and b: "[m,k] x [k,n]", with numbers where a letter stands
+ * for several axes: "[m0,m1,k] x [n,k]". */
 static const char *want_text(const terms *t, char *text, size_t size)
 {
     static const char letter[8] = {'?', '?', '?', 'k', '?', 'm', 'n', 'b'}; /* by places */
     unsigned places[LABELS];
     int number[LABELS], count[8] = {0};
     places_of(t, places);
-    for (int l = 0; l < LABELS; l++) number[l] = -1;
+    for (int l = 0; l < LABELS; l++)
+        number[l] = -1;
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < t->rank[i]; j++)
-            if (number[t->label[i][j]] < 0) number[t->label[i][j]] = count[places[t->label[i][j]]]++;
+            if (number[t->label[i][j]] < 0)
+                number[t->label[i][j]] = count[places[t->label[i][j]]]++;
     size_t at = 0;
     for (int i = 0; i < 2; i++) {
         at += (size_t)snprintf(text + at, size - at, i ? " x [" : "[");
         for (int j = 0; j < t->rank[i] && at < size; j++) {
             int64_t l = t->label[i][j];
             at += (size_t)snprintf(text + at, size - at, "%s%c", j ? "," : "", letter[places[l]]);
-            if (at < size && count[places[l]] > 1) at += (size_t)snprintf(text + at, size - at, "%d", number[l]);
+            if (at < size && count[places[l]] > 1)
+                at += (size_t)snprintf(text + at, size - at, "%d", number[l]);
         }
-        if (at < size) at += (size_t)snprintf(text + at, size - at, "]");
-        if (at >= size) break;
+        if (at < size)
+            at += (size_t)snprintf(text + at, size - at, "]");
+        if (at >= size)
+            break;
     }
     return text;
 }
 
-/* fit -- whether the operands have the ranks and agree on the extents of the labels; extent[] receives them. */
+/* fit -- whether the operands have the ranks and agree on the extents of the labels; extent[]
+ * receives them. */
 static int fit(const terms *t, const tl_shape *a, const tl_shape *b, int64_t extent[LABELS])
 {
     const tl_shape *s[2] = {a, b};
-    for (int l = 0; l < LABELS; l++) extent[l] = -1;
+    for (int l = 0; l < LABELS; l++)
+        extent[l] = -1;
     for (int i = 0; i < 2; i++) {
-        if (s[i]->rank != t->rank[i]) return 0;
+        if (s[i]->rank != t->rank[i])
+            return 0;
         for (int j = 0; j < s[i]->rank; j++) {
             int64_t *e = &extent[t->label[i][j]];
-            if (*e >= 0 && *e != s[i]->dim[j]) return 0;
+            if (*e >= 0 && *e != s[i]->dim[j])
+                return 0;
             *e = s[i]->dim[j];
         }
     }
@@ -107,11 +125,13 @@ static int contract_shape(tl_infer *q)
         return tl_infer_fail(q, TL_EDTYPE, "got %s x %s, want f32 x f32 or f64 x f64",
                              tl_dtype_name(q->in_dtype[0]), tl_dtype_name(q->in_dtype[1]));
     if (!fit(&t, &q->in[0], &q->in[1], extent))
-        return tl_infer_fail(q, TL_ESHAPE, "got %s x %s, want %s", tl_shape_text(q->in[0], a, sizeof a),
-                             tl_shape_text(q->in[1], b, sizeof b), want_text(&t, want, sizeof want));
+        return tl_infer_fail(
+            q, TL_ESHAPE, "got %s x %s, want %s", tl_shape_text(q->in[0], a, sizeof a),
+            tl_shape_text(q->in[1], b, sizeof b), want_text(&t, want, sizeof want));
     q->shape = tl_shape0();
     q->shape.rank = t.rank[2];
-    for (int j = 0; j < t.rank[2]; j++) q->shape.dim[j] = extent[t.label[2][j]];
+    for (int j = 0; j < t.rank[2]; j++)
+        q->shape.dim[j] = extent[t.label[2][j]];
     return TL_OK;
 }
 
@@ -123,22 +143,27 @@ static int contract_run(tl_call *c)
     return code ? tl_call_fail(c, code, "%s", tl_strerror(code)) : TL_OK;
 }
 
-/* One more leading axis: a fresh label in front of the operands that get it, and of the result. In one operand it is one more m or n
- * axis, in both a batch axis. */
+/* One more leading axis: a fresh label in front of the operands that get it, and of the result. In
+ * one operand it is one more m or n axis, in both a batch axis. */
 static int contract_lead(tl_lead *q)
 {
     terms t = terms_of(q->attr);
     unsigned places[LABELS];
     places_of(&t, places);
     int fresh = 0, n = 0;
-    while (fresh < LABELS && places[fresh]) fresh++;
-    if (fresh == LABELS || !(q->led & 3u)) return 0;
+    while (fresh < LABELS && places[fresh])
+        fresh++;
+    if (fresh == LABELS || !(q->led & 3u))
+        return 0;
     for (int i = 0; i < 3; i++) {
         int led = i == 2 || (q->led >> i & 1);
-        if (t.rank[i] + led > TL_MAX_RANK) return 0;
+        if (t.rank[i] + led > TL_MAX_RANK)
+            return 0;
         q->i[n++] = t.rank[i] + led;
-        if (led) q->i[n++] = fresh;
-        for (int j = 0; j < t.rank[i]; j++) q->i[n++] = t.label[i][j];
+        if (led)
+            q->i[n++] = fresh;
+        for (int j = 0; j < t.rank[i]; j++)
+            q->i[n++] = t.label[i][j];
     }
     q->ni = n;
     return 1;
@@ -149,8 +174,10 @@ static void contract_adjoint(tl_adj *a)
     terms t = terms_of(a->attr);
     terms da = {{t.rank[2], t.rank[1], t.rank[0]}, {t.label[2], t.label[1], t.label[0]}};
     terms db = {{t.rank[2], t.rank[0], t.rank[1]}, {t.label[2], t.label[0], t.label[1]}};
-    if (a->need & 1) a->d[0] = record_terms(a->g, a->in[1], &da);
-    if (a->need & 2) a->d[1] = record_terms(a->g, a->in[0], &db);
+    if (a->need & 1)
+        a->d[0] = record_terms("contract", a->g, a->in[1], &da);
+    if (a->need & 2)
+        a->d[1] = record_terms("contract", a->g, a->in[0], &db);
 }
 
 static tl_tensor case_mm(const tl_tensor *in)
@@ -220,11 +247,13 @@ static int parse(const char *text, int64_t label[3][TL_MAX_RANK], int rank[3])
         unsigned long long seen = 0;
         for (rank[i] = 0; isalpha((unsigned char)*text); text++) {
             int l = label_number(*text);
-            if (l < 0 || rank[i] == TL_MAX_RANK || (seen >> l & 1)) return 0;
+            if (l < 0 || rank[i] == TL_MAX_RANK || (seen >> l & 1))
+                return 0;
             seen |= 1ull << l;
             label[i][rank[i]++] = l;
         }
-        if (strncmp(text, end[i], strlen(end[i])) != 0) return 0;
+        if (strncmp(text, end[i], strlen(end[i])) != 0)
+            return 0;
         text += strlen(end[i]);
     }
     return *text == '\0';
@@ -233,36 +262,48 @@ static int parse(const char *text, int64_t label[3][TL_MAX_RANK], int rank[3])
 tl_tensor tl_contract(tl_tensor a, tl_tensor b, const char *labels)
 {
     tl_tensor in[2] = {a, b};
-    if (!tl__same_tape("contract", 2, in)) return (tl_tensor){0};
+    if (!tl__same_tape("contract", 2, in))
+        return (tl_tensor){0};
     int64_t label[3][TL_MAX_RANK];
     terms t = {{0}, {label[0], label[1], label[2]}};
     if (!labels || !parse(labels, label, t.rank))
-        return tl_fail_tensor(a, TL_EINVAL, "contract", "got labels \"%.60s\", want letters as in \"tbi,hi->tbh\", "
-                              "none twice in one operand", labels ? labels : "");
+        return tl_fail_tensor(a, TL_EINVAL, "contract",
+                              "got labels \"%.60s\", want letters as in \"tbi,hi->tbh\", "
+                              "none twice in one operand",
+                              labels ? labels : "");
     unsigned places[LABELS];
     places_of(&t, places);
     for (int l = 0; l < LABELS; l++)
         if (places[l] && !(places[l] & (places[l] - 1)))
-            return tl_fail_tensor(a, TL_EINVAL, "contract", "got labels \"%.60s\", want each in two places at least", labels);
-    return record_terms(a, b, &t);
+            return tl_fail_tensor(a, TL_EINVAL, "contract",
+                                  "got labels \"%.60s\", want each in two places at least", labels);
+    return record_terms("contract", a, b, &t);
 }
 
-enum { K = 0, M = 1, N = 2, BATCH = 3 }; /* labels of a matrix product; BATCH + p: the p-th axis before the matrix, counted from it */
+enum {
+    K = 0,
+    M = 1,
+    N = 2,
+    BATCH = 3
+}; /* labels of a matrix product; BATCH + p: the p-th axis before the matrix, counted from it */
 
-/* without_ones -- drops the axes before the matrix that have extent 1 here and another in `other`: broadcasting is then an axis that only
- * `other` has. Writes the labels of what is left. */
-static tl_tensor without_ones(tl_tensor a, const tl_shape *other, int64_t label[TL_MAX_RANK], int *rank)
+/* without_ones -- drops the axes before the matrix that have extent 1 here and another in `other`:
+ * broadcasting is then an axis that only `other` has. Writes the labels of what is left. */
+static tl_tensor without_ones(tl_tensor a, const tl_shape *other, int64_t label[TL_MAX_RANK],
+                              int *rank)
 {
     tl_shape s = tl_shape_of(a), kept = {0};
     *rank = 0;
     for (int j = 0; j + 2 < s.rank; j++) {
         int from_end = s.rank - j; /* of this axis, 3 and more */
         int64_t there = from_end <= other->rank ? other->dim[other->rank - from_end] : 1;
-        if (s.dim[j] == 1 && there != 1) continue;
+        if (s.dim[j] == 1 && there != 1)
+            continue;
         kept.dim[kept.rank++] = s.dim[j];
         label[(*rank)++] = BATCH + from_end - 3;
     }
-    for (int j = s.rank > 2 ? s.rank - 2 : 0; j < s.rank; j++) kept.dim[kept.rank++] = s.dim[j];
+    for (int j = s.rank > 2 ? s.rank - 2 : 0; j < s.rank; j++)
+        kept.dim[kept.rank++] = s.dim[j];
     return kept.rank == s.rank ? a : tl_reshape(a, kept);
 }
 
@@ -278,10 +319,12 @@ static int multiply(const tl_shape *a, int ta, const tl_shape *b, int tb)
 {
     int64_t ka = a->dim[a->rank > 1 && ta ? a->rank - 2 : a->rank - 1];
     int64_t kb = b->dim[b->rank > 1 && !tb ? b->rank - 2 : b->rank - 1];
-    if (ka != kb) return 0;
+    if (ka != kb)
+        return 0;
     for (int p = 3; p <= a->rank && p <= b->rank; p++) {
         int64_t x = a->dim[a->rank - p], y = b->dim[b->rank - p];
-        if (x != y && x != 1 && y != 1) return 0;
+        if (x != y && x != 1 && y != 1)
+            return 0;
     }
     return 1;
 }
@@ -289,12 +332,15 @@ static int multiply(const tl_shape *a, int ta, const tl_shape *b, int tb)
 static tl_tensor product(const char *what, tl_tensor a, int ta, tl_tensor b, int tb)
 {
     tl_tensor in[2] = {a, b};
-    if (!tl__same_tape(what, 2, in)) return (tl_tensor){0};
+    if (!tl__same_tape(what, 2, in))
+        return (tl_tensor){0};
     tl_shape sa = tl_shape_of(a), sb = tl_shape_of(b);
     if (sa.rank == 0 || sb.rank == 0 || !multiply(&sa, ta, &sb, tb)) {
         char got_a[TL_SHAPE_TEXT], got_b[TL_SHAPE_TEXT], want_a[16], want_b[16];
-        return tl_fail_tensor(a, TL_ESHAPE, what, "got %s x %s, want %s x %s", tl_shape_text(sa, got_a, sizeof got_a),
-                              tl_shape_text(sb, got_b, sizeof got_b), matrix_text(sa.rank, ta ? "k,m" : "m,k", want_a),
+        return tl_fail_tensor(a, TL_ESHAPE, what, "got %s x %s, want %s x %s",
+                              tl_shape_text(sa, got_a, sizeof got_a),
+                              tl_shape_text(sb, got_b, sizeof got_b),
+                              matrix_text(sa.rank, ta ? "k,m" : "m,k", want_a),
                               matrix_text(sb.rank, tb ? "n,k" : "k,n", want_b));
     }
     int64_t label[3][TL_MAX_RANK + 2];
@@ -302,7 +348,8 @@ static tl_tensor product(const char *what, tl_tensor a, int ta, tl_tensor b, int
     a = without_ones(a, &sb, label[0], &t.rank[0]);
     b = without_ones(b, &sa, label[1], &t.rank[1]);
     int batch = (sa.rank > sb.rank ? sa.rank : sb.rank) - 2;
-    for (int p = batch - 1; p >= 0; p--) label[2][t.rank[2]++] = BATCH + p;
+    for (int p = batch - 1; p >= 0; p--)
+        label[2][t.rank[2]++] = BATCH + p;
     if (sa.rank > 1) {
         label[0][t.rank[0]++] = ta ? K : M;
         label[2][t.rank[2]++] = M;
@@ -313,7 +360,7 @@ static tl_tensor product(const char *what, tl_tensor a, int ta, tl_tensor b, int
         label[1][t.rank[1]++] = tb ? K : N;
         label[2][t.rank[2]++] = N;
     }
-    return record_terms(a, b, &t);
+    return record_terms(what, a, b, &t);
 }
 
 tl_tensor tl_matmul(tl_tensor a, tl_tensor b)
@@ -330,33 +377,41 @@ tl_tensor tl_linear(tl_tensor x, tl_tensor w, tl_tensor b)
 {
     tl_tensor in[3] = {x, w, b};
     int nin = b.tape ? 3 : 2;
-    if (!tl__same_tape("linear", nin, in)) return (tl_tensor){0};
+    if (!tl__same_tape("linear", nin, in))
+        return (tl_tensor){0};
     tl_shape sx = tl_shape_of(x), sw = tl_shape_of(w), sb = tl_shape_of(b);
     if (sx.rank < 1 || sw.rank != 2 || sx.dim[sx.rank - 1] != sw.dim[1] ||
         (b.tape && (sb.rank != 1 || sb.dim[0] != sw.dim[0]))) {
         char tx[TL_SHAPE_TEXT], tw[TL_SHAPE_TEXT], tb[TL_SHAPE_TEXT];
-        return tl_fail_tensor(x, TL_ESHAPE, "linear", "got x %s, w %s, b %s, want x [...,I], w [H,I], b [H]",
+        return tl_fail_tensor(x, TL_ESHAPE, "linear",
+                              "got x %s, w %s, b %s, want x [...,I], w [H,I], b [H]",
                               tl_shape_text(sx, tx, sizeof tx), tl_shape_text(sw, tw, sizeof tw),
                               b.tape ? tl_shape_text(sb, tb, sizeof tb) : "none");
     }
     enum { I = 0, H = 1 }; /* then the axes before I */
     int64_t lx[TL_MAX_RANK], lw[2] = {H, I}, ly[TL_MAX_RANK];
-    for (int j = 0; j < sx.rank; j++) lx[j] = ly[j] = 2 + j;
+    for (int j = 0; j < sx.rank; j++)
+        lx[j] = ly[j] = 2 + j;
     lx[sx.rank - 1] = I;
     ly[sx.rank - 1] = H;
     terms t = {{sx.rank, 2, sx.rank}, {lx, lw, ly}};
-    tl_tensor y = record_terms(x, w, &t);
+    tl_tensor y = record_terms("linear", x, w, &t);
+    if (b.tape && tl_dtype_of(b) != tl_dtype_of(w))
+        return tl_fail_tensor(x, TL_EDTYPE, "linear", "got w %s, b %s, want equal element types",
+                              tl_dtype_name(tl_dtype_of(w)), tl_dtype_name(tl_dtype_of(b)));
     return b.tape ? tl_add(y, b) : y;
 }
 
 tl_tensor tl_dot(tl_tensor a, tl_tensor b)
 {
     tl_tensor in[2] = {a, b};
-    if (!tl__same_tape("dot", 2, in)) return (tl_tensor){0};
+    if (!tl__same_tape("dot", 2, in))
+        return (tl_tensor){0};
     tl_shape sa = tl_shape_of(a), sb = tl_shape_of(b);
     char text_a[TL_SHAPE_TEXT], text_b[TL_SHAPE_TEXT];
     if (sa.rank != 1 || sb.rank != 1 || sa.dim[0] != sb.dim[0])
-        return tl_fail_tensor(a, TL_ESHAPE, "dot", "got %s x %s, want [k] x [k]", tl_shape_text(sa, text_a, sizeof text_a),
+        return tl_fail_tensor(a, TL_ESHAPE, "dot", "got %s x %s, want [k] x [k]",
+                              tl_shape_text(sa, text_a, sizeof text_a),
                               tl_shape_text(sb, text_b, sizeof text_b));
     return product("dot", a, 0, b, 0);
 }
@@ -364,12 +419,15 @@ tl_tensor tl_dot(tl_tensor a, tl_tensor b)
 tl_tensor tl_outer(tl_tensor a, tl_tensor b)
 {
     tl_tensor in[2] = {a, b};
-    if (!tl__same_tape("outer", 2, in)) return (tl_tensor){0};
+    if (!tl__same_tape("outer", 2, in))
+        return (tl_tensor){0};
     int ra = tl_rank(a), rb = tl_rank(b);
     if (ra + rb > TL_MAX_RANK)
-        return tl_fail_tensor(a, TL_ESHAPE, "outer", "got ranks %d and %d, want %d together at most", ra, rb, TL_MAX_RANK);
+        return tl_fail_tensor(a, TL_ESHAPE, "outer",
+                              "got ranks %d and %d, want %d together at most", ra, rb, TL_MAX_RANK);
     int64_t label[TL_MAX_RANK];
-    for (int j = 0; j < ra + rb; j++) label[j] = j;
+    for (int j = 0; j < ra + rb; j++)
+        label[j] = j;
     terms t = {{ra, rb, ra + rb}, {label, label + ra, label}};
-    return record_terms(a, b, &t);
+    return record_terms("outer", a, b, &t);
 }

@@ -1,6 +1,7 @@
 /* noise.c -- random draws on the tape, and what is made of them.
  *
- * Two operations draw; whatever else is random compares or transforms their numbers, so a draw is replayed by its number alone. */
+ * Two operations draw; whatever else is random compares or transforms their numbers, so a draw is
+ * replayed by its number alone. */
 #include "ops/noise.h"
 
 #include "core/memory.h"
@@ -8,6 +9,7 @@
 #include "core/space.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
+#include "ops/registry.h"
 #include "ops/walk.h"
 
 static int draw_shape(tl_infer *q)
@@ -15,12 +17,13 @@ static int draw_shape(tl_infer *q)
     return q->dtype != TL_I32 ? TL_OK : tl_infer_fail(q, TL_EDTYPE, "got i32, want f32 or f64");
 }
 
-/* draw_run -- fills the result in row-major order; one that does not lie so goes through a buffer. */
+/* draw_run -- fills the result in row-major order, through a buffer where it does not lie so. */
 static int draw_run(tl_call *c, void (*fill)(tl_dtype, uint64_t, uint64_t, int64_t, void *))
 {
     const tl_strided *out = &c->out;
     tl_layout l = {0}, dense = tl__layout_dense(out->shape);
-    for (int j = 0; j < out->shape->rank; j++) l.stride[j] = out->stride[j];
+    for (int j = 0; j < out->shape->rank; j++)
+        l.stride[j] = out->stride[j];
     int64_t n = tl_shape_count(*out->shape);
     if (tl__layout_is_dense(out->shape, &l)) {
         fill(out->dtype, c->seed, c->draw, n, out->data);
@@ -28,9 +31,11 @@ static int draw_run(tl_call *c, void (*fill)(tl_dtype, uint64_t, uint64_t, int64
     }
     size_t size = tl_dtype_size(out->dtype);
     void *row_major = tl__aligned_alloc((size_t)n * size);
-    if (!row_major) return tl_call_fail(c, TL_ENOMEM, "no memory for %lld draws", (long long)n);
+    if (!row_major)
+        return tl_call_fail(c, TL_ENOMEM, "no memory for %lld draws", (long long)n);
     fill(out->dtype, c->seed, c->draw, n, row_major);
-    tl__copy_strided(size, out->shape->rank, out->shape->dim, row_major, dense.stride, out->data, out->stride);
+    tl__copy_strided(size, out->shape->rank, out->shape->dim, row_major, dense.stride, out->data,
+                     out->stride);
     tl__aligned_free(row_major);
     return TL_OK;
 }
@@ -80,14 +85,25 @@ tl_tensor tl_randn(tl_tape *tape, tl_dtype dtype, tl_shape shape)
 /* check_probability -- whether p is in [0,1]; NaN is not. */
 static int check_probability(tl_tape *tape, const char *what, double p)
 {
-    if (p >= 0 && p <= 1) return 1;
+    if (p >= 0 && p <= 1)
+        return 1;
     tl_tape_fail(tape, TL_ERANGE, what, "got probability %g, want one in [0,1]", p);
+    return 0;
+}
+
+static int check_floating(tl_tape *tape, const char *what, tl_dtype dtype)
+{
+    if (dtype != TL_I32)
+        return 1;
+    tl_tape_fail(tape, TL_EDTYPE, what, "got i32, want f32 or f64");
     return 0;
 }
 
 tl_tensor tl_bernoulli(tl_tape *tape, tl_dtype dtype, tl_shape shape, double p)
 {
-    if (!tape || !check_probability(tape, "bernoulli", p)) return (tl_tensor){0};
+    if (!tape || !check_probability(tape, "bernoulli", p) ||
+        !check_floating(tape, "bernoulli", dtype))
+        return (tl_tensor){0};
     return tl_less(tl_rand(tape, dtype, shape), tl_scalar(tape, dtype, p));
 }
 
@@ -99,24 +115,35 @@ static double rescale(double p)
 
 tl_tensor tl_dropout(tl_tensor x, double p)
 {
-    if (!tl__same_tape("dropout", 1, &x) || !check_probability(x.tape, "dropout", p)) return (tl_tensor){0};
-    if (!tl_is_train(x.tape) || p == 0) return x;
+    if (!tl__same_tape("dropout", 1, &x) || !check_probability(x.tape, "dropout", p) ||
+        !check_floating(x.tape, "dropout", tl_dtype_of(x)))
+        return (tl_tensor){0};
+    if (!tl_is_train(x.tape) || p == 0)
+        return x;
     tl_tensor keep = tl_bernoulli(x.tape, tl_dtype_of(x), tl_shape_of(x), 1 - p);
     return tl_where(keep, tl_scale(x, rescale(p)), tl_scalar(x.tape, tl_dtype_of(x), 0));
 }
 
 tl_tensor tl_dropout_mask(tl_tape *tape, tl_dtype dtype, tl_shape shape, double p)
 {
-    if (!tape || !check_probability(tape, "dropout_mask", p)) return (tl_tensor){0};
-    if (!tl_is_train(tape) || p == 0) return tl_ones(tape, dtype, shape);
+    if (!tape || !check_probability(tape, "dropout_mask", p) ||
+        !check_floating(tape, "dropout_mask", dtype))
+        return (tl_tensor){0};
+    if (!tl_is_train(tape) || p == 0)
+        return tl_ones(tape, dtype, shape);
     return tl_scale(tl_bernoulli(tape, dtype, shape, 1 - p), rescale(p));
 }
 
 tl_tensor tl_categorical(tl_tensor logits)
 {
-    if (!tl__same_tape("categorical", 1, &logits)) return (tl_tensor){0};
-    if (tl_rank(logits) == 0)
-        return tl_fail_tensor(logits, TL_ESHAPE, "categorical", "got logits [], want [...,K]");
+    if (!tl__same_tape("categorical", 1, &logits))
+        return (tl_tensor){0};
+    char text[TL_SHAPE_TEXT];
+    if (tl_dim(logits, -1) < 1)
+        return tl_fail_tensor(logits, TL_ESHAPE, "categorical", "got logits %s, want [...,K], K >= 1",
+                              tl_shape_text(tl_shape_of(logits), text, sizeof text));
+    if (!check_floating(logits.tape, "categorical", tl_dtype_of(logits)))
+        return (tl_tensor){0};
     /* argmax over k of z[k] - log(-log u[k]) has the distribution softmax(z) */
     tl_tensor u = tl_rand(logits.tape, tl_dtype_of(logits), tl_shape_of(logits));
     return tl_argmax(tl_sub(logits, tl_log(tl_neg(tl_log(u)))), -1);

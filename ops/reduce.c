@@ -1,27 +1,31 @@
 /* reduce.c -- operations that make axes go away.
  *
- * The maximum is the one primitive here (sums are core's). Its gradient goes to the first maximal element, picked by first_max: a mask
- * without a gradient of its own, so the rule is linear in g and correct to any order. */
+ * The maximum is the one primitive here (sums are core's). Its gradient goes to the first maximal
+ * element, picked by first_max: a mask without a gradient of its own, so the rule is linear in g
+ * and correct to any order. */
 #include "ops/reduce.h"
 
 #include "core/grad.h"
 #include "core/space.h"
 #include "ops/elementwise.h"
+#include "ops/registry.h"
 #include "ops/walk.h"
 
 #include <math.h>
 
 /* ---- axes ------------------------------------------------------------------------------------ */
 
-/* mask_of -- the axes as bits counted from the end into *mask. Returns whether a is alive and they are right. */
+/* mask_of -- the axes as bits counted from the end into *mask. Returns whether a is alive and
+ * floating, and they are right. */
 static int mask_of(tl_tensor a, const char *what, int naxes, const int *axes, uint32_t *mask)
 {
     *mask = 0;
-    if (!tl__same_tape(what, 1, &a)) return 0;
+    if (!tl__same_tape(what, 1, &a))
+        return 0;
     int rank = tl_rank(a);
+    char text[TL_SHAPE_TEXT];
     for (int i = 0; i < naxes; i++) {
         int axis = tl__shape_axis(rank, axes[i]);
-        char text[TL_SHAPE_TEXT];
         if (axis < 0) {
             tl_fail_tensor(a, TL_ESHAPE, what, "got axis %d of %s, want one in [%d,%d)", axes[i],
                            tl_shape_text(tl_shape_of(a), text, sizeof text), -rank, rank);
@@ -34,6 +38,11 @@ static int mask_of(tl_tensor a, const char *what, int naxes, const int *axes, ui
             return 0;
         }
         *mask |= bit;
+    }
+    if (tl_dtype_of(a) == TL_I32) { /* named here: what is composed of others would name those */
+        tl_fail_tensor(a, TL_EDTYPE, what, "got i32 %s, want f32 or f64 (tl_cast converts)",
+                       tl_shape_text(tl_shape_of(a), text, sizeof text));
+        return 0;
     }
     return 1;
 }
@@ -67,7 +76,8 @@ static double count_of(tl_tensor a, uint32_t mask)
     tl_shape s = tl_shape_of(a);
     double n = 1;
     for (int i = 0; i < s.rank; i++)
-        if (is_reduced(mask, s.rank, i)) n *= (double)s.dim[i];
+        if (is_reduced(mask, s.rank, i))
+            n *= (double)s.dim[i];
     return n;
 }
 
@@ -78,7 +88,7 @@ static uint32_t all_axes(tl_tensor a)
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-/* split_axes -- the axes that stay and those that go as two walks over operand [0] and result [1]. */
+/* split_axes -- the axes that stay and those that go, as two walks over operand and result. */
 static void split_axes(const tl_call *c, tl_walk *stay, tl_walk *go)
 {
     const tl_shape *s = c->in[0].shape;
@@ -97,76 +107,93 @@ static void split_axes(const tl_call *c, tl_walk *stay, tl_walk *go)
     tl__walk_merge(go);
 }
 
-/* The maximum is exact, so neither the order nor the width of the vectors can change a bit. NaN stays once it came in. The inner
- * loops have a fixed length for the vectorizer. */
+/* The maximum is exact, so neither the order nor the width of the vectors can change a bit. NaN
+ * stays once it came in. The inner loops have a fixed length for the vectorizer. */
 #define MAX_OF(m, v) ((((v) <= (m)) | ((m) != (m))) ? (m) : (v))
 enum { LANES = 16 };
 
-#define STAMP_MAX(T)                                                                                       \
-    /* the greatest of x[0], x[step], ...; n >= 1 */                                                       \
-    static T max_row_##T(int64_t n, const T *x, int64_t step)                                              \
-    {                                                                                                      \
-        int64_t i = 1;                                                                                     \
-        T m = x[0];                                                                                        \
-        if (step == 1 && n >= LANES) {                                                                     \
-            T lane[LANES];                                                                                 \
-            for (int j = 0; j < LANES; j++) lane[j] = x[j];                                                \
-            for (i = LANES; i + LANES <= n; i += LANES)                                                    \
-                for (int j = 0; j < LANES; j++) lane[j] = MAX_OF(lane[j], x[i + j]);                       \
-            m = lane[0];                                                                                   \
-            for (int j = 1; j < LANES; j++) m = MAX_OF(m, lane[j]);                                        \
-        }                                                                                                  \
-        for (; i < n; i++) m = MAX_OF(m, x[i * step]);                                                     \
-        return m;                                                                                          \
-    }                                                                                                      \
-    /* out[j] = the greater of out[j] and x[j] */                                                          \
-    static void max_into_##T(int64_t n, const T *restrict x, T *restrict out)                              \
-    {                                                                                                      \
-        int64_t i = 0;                                                                                     \
-        for (; i + LANES <= n; i += LANES)                                                                 \
-            for (int j = 0; j < LANES; j++) out[i + j] = MAX_OF(out[i + j], x[i + j]);                     \
-        for (; i < n; i++) out[i] = MAX_OF(out[i], x[i]);                                                  \
-    }                                                                                                      \
-    /* the greatest of the elements that go, at one index of those that stay */                            \
-    static T max_here_##T(tl_walk go, const T *x)                                                          \
-    {                                                                                                      \
-        int64_t step[TL_WALK_ARRAYS], n = tl__walk_last(&go, step);                                        \
-        tl__walk_start(&go);                                                                               \
-        T m = max_row_##T(n, x, step[0]);                                                                  \
-        while (tl__walk_next(&go)) {                                                                       \
-            T v = max_row_##T(n, x + go.offset[0], step[0]);                                               \
-            m = MAX_OF(m, v);                                                                              \
-        }                                                                                                  \
-        return m;                                                                                          \
-    }                                                                                                      \
-    static void amax_##T(tl_walk stay, tl_walk go, const T *in, T *out)                                    \
-    {                                                                                                      \
-        int last = stay.rank - 1;                                                                          \
-        if (last >= 0 && stay.stride[0][last] == 1 && stay.stride[1][last] == 1 &&                         \
-            !(go.rank > 0 && go.stride[0][go.rank - 1] == 1)) { /* whole rows at a time */                 \
-            int64_t step[TL_WALK_ARRAYS], n = tl__walk_last(&stay, step);                                  \
-            for (int more = tl__walk_start(&stay); more; more = tl__walk_next(&stay)) {                    \
-                const T *x = in + stay.offset[0];                                                          \
-                T *y = out + stay.offset[1];                                                               \
-                tl__walk_start(&go);                                                                       \
-                for (int64_t j = 0; j < n; j++) y[j] = x[j];                                               \
-                while (tl__walk_next(&go)) max_into_##T(n, x + go.offset[0], y);                           \
-            }                                                                                              \
-            return;                                                                                        \
-        }                                                                                                  \
-        for (int more = tl__walk_start(&stay); more; more = tl__walk_next(&stay))                          \
-            out[stay.offset[1]] = max_here_##T(go, in + stay.offset[0]);                                   \
-    }                                                                                                      \
-    /* moves `go` to the first greatest element; returns its position among those that go */               \
-    static int64_t find_max_##T(tl_walk *go, const T *x)                                                   \
-    {                                                                                                      \
-        T m = max_here_##T(*go, x);                                                                        \
-        int64_t position = 0;                                                                              \
-        tl__walk_start(go);                                                                                \
-        for (;; position++) {                                                                              \
-            T v = x[go->offset[0]];                                                                        \
-            if ((v == m) | (v != v) || !tl__walk_next(go)) return position;                                \
-        }                                                                                                  \
+#define STAMP_MAX(T)                                                                               \
+    /* the greatest of x[0], x[step], ...; n >= 1 */                                               \
+    static T max_row_##T(int64_t n, const T *x, int64_t step)                                      \
+    {                                                                                              \
+        int64_t i = 1;                                                                             \
+        T m = x[0];                                                                                \
+        if (step == 1 && n >= LANES) {                                                             \
+            T lane[LANES];                                                                         \
+            for (int j = 0; j < LANES; j++)                                                        \
+                lane[j] = x[j];                                                                    \
+            for (i = LANES; i + LANES <= n; i += LANES)                                            \
+                for (int j = 0; j < LANES; j++)                                                    \
+                    lane[j] = MAX_OF(lane[j], x[i + j]);                                           \
+            for (int j = 0; j < LANES / 2; j++)                                                    \
+                lane[j] = MAX_OF(lane[j], lane[j + LANES / 2]);                                    \
+            for (int j = 0; j < LANES / 4; j++)                                                    \
+                lane[j] = MAX_OF(lane[j], lane[j + LANES / 4]);                                    \
+            m = lane[0];                                                                           \
+            for (int j = 1; j < LANES / 4; j++)                                                    \
+                m = MAX_OF(m, lane[j]);                                                            \
+        }                                                                                          \
+        for (; i < n; i++)                                                                         \
+            m = MAX_OF(m, x[i * step]);                                                            \
+        return m;                                                                                  \
+    }                                                                                              \
+    /* out[j] = the greater of out[j] and x[j] */                                                  \
+    static void max_into_##T(int64_t n, const T *restrict x, T *restrict out)                      \
+    {                                                                                              \
+        int64_t i = 0;                                                                             \
+        for (; i + LANES <= n; i += LANES)                                                         \
+            for (int j = 0; j < LANES; j++)                                                        \
+                out[i + j] = MAX_OF(out[i + j], x[i + j]);                                         \
+        for (; i < n; i++)                                                                         \
+            out[i] = MAX_OF(out[i], x[i]);                                                         \
+    }                                                                                              \
+    /* the greatest of the elements that go, at one index of those that stay */                    \
+    static T max_here_##T(tl_walk *go, int64_t n, int64_t step, const T *x)                        \
+    {                                                                                              \
+        tl__walk_start(go);                                                                        \
+        T m = max_row_##T(n, x, step);                                                             \
+        while (tl__walk_next(go)) {                                                                \
+            T v = max_row_##T(n, x + go->offset[0], step);                                         \
+            m = MAX_OF(m, v);                                                                      \
+        }                                                                                          \
+        return m;                                                                                  \
+    }                                                                                              \
+    static void amax_##T(tl_walk stay, tl_walk go, const T *in, T *out)                            \
+    {                                                                                              \
+        int last = stay.rank - 1;                                                                  \
+        if (last >= 0 && stay.stride[0][last] == 1 && stay.stride[1][last] == 1 &&                 \
+            !(go.rank > 0 && go.stride[0][go.rank - 1] == 1)) { /* whole rows at a time */         \
+            int64_t step[TL_WALK_ARRAYS], n = tl__walk_last(&stay, step);                          \
+            for (int more = tl__walk_start(&stay); more; more = tl__walk_next(&stay)) {            \
+                const T *x = in + stay.offset[0];                                                  \
+                T *y = out + stay.offset[1];                                                       \
+                tl__walk_start(&go);                                                               \
+                for (int64_t j = 0; j < n; j++)                                                    \
+                    y[j] = x[j];                                                                   \
+                while (tl__walk_next(&go))                                                         \
+                    max_into_##T(n, x + go.offset[0], y);                                          \
+            }                                                                                      \
+            return;                                                                                \
+        }                                                                                          \
+        int64_t step[TL_WALK_ARRAYS], n = tl__walk_last(&go, step);                                \
+        for (int more = tl__walk_start(&stay); more; more = tl__walk_next(&stay))                  \
+            out[stay.offset[1]] = max_here_##T(&go, n, step[0], in + stay.offset[0]);              \
+    }                                                                                              \
+    /* position of the first greatest of them; *at: its offset in the result */                    \
+    static int64_t find_max_##T(tl_walk *go, int64_t n, const int64_t *step, const T *x,           \
+                                int64_t *at)                                                       \
+    {                                                                                              \
+        T m = max_here_##T(go, n, step[0], x);                                                     \
+        int64_t position = 0;                                                                      \
+        for (int more = tl__walk_start(go); more; more = tl__walk_next(go), position += n)         \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                T v = x[go->offset[0] + i * step[0]];                                              \
+                if ((v == m) | (v != v)) {                                                         \
+                    *at = go->offset[1] + i * step[1];                                             \
+                    return position + i;                                                           \
+                }                                                                                  \
+            }                                                                                      \
+        return -1;                                                                                 \
     }
 
 STAMP_MAX(float)
@@ -183,46 +210,68 @@ static int amax_run(tl_call *c)
     return TL_OK;
 }
 
+/* places -- the walk and the step of what goes, for find_max. */
+typedef struct places {
+    tl_walk stay, go;
+    int64_t n, step[TL_WALK_ARRAYS];
+    int64_t at;
+} places;
+
+static places places_of(const tl_call *c)
+{
+    places p;
+    split_axes(c, &p.stay, &p.go);
+    p.n = tl__walk_last(&p.go, p.step);
+    return p;
+}
+
+static int64_t find_max(const tl_call *c, places *p)
+{
+    if (c->in[0].dtype == TL_F32)
+        return find_max_float(&p->go, p->n, p->step,
+                              (const float *)c->in[0].data + p->stay.offset[0], &p->at);
+    return find_max_double(&p->go, p->n, p->step, (const double *)c->in[0].data + p->stay.offset[0],
+                           &p->at);
+}
+
 static int first_max_run(tl_call *c)
 {
-    tl_walk stay, go;
-    split_axes(c, &stay, &go);
+    places p = places_of(c);
     tl__zero_strided(&c->out);
-    for (int more = tl__walk_start(&stay); more; more = tl__walk_next(&stay)) {
-        if (c->out.dtype == TL_F32) {
-            find_max_float(&go, (const float *)c->in[0].data + stay.offset[0]);
-            ((float *)c->out.data)[stay.offset[1] + go.offset[1]] = 1.0f;
-        } else {
-            find_max_double(&go, (const double *)c->in[0].data + stay.offset[0]);
-            ((double *)c->out.data)[stay.offset[1] + go.offset[1]] = 1.0;
-        }
+    for (int more = tl__walk_start(&p.stay); more; more = tl__walk_next(&p.stay)) {
+        find_max(c, &p);
+        int64_t at = p.stay.offset[1] + p.at;
+        if (c->out.dtype == TL_F32)
+            ((float *)c->out.data)[at] = 1.0f;
+        else
+            ((double *)c->out.data)[at] = 1.0;
     }
     return TL_OK;
 }
 
 static int argmax_run(tl_call *c)
 {
-    tl_walk stay, go;
-    split_axes(c, &stay, &go);
+    places p = places_of(c);
     int32_t *out = c->out.data;
-    for (int more = tl__walk_start(&stay); more; more = tl__walk_next(&stay))
-        out[stay.offset[1]] = (int32_t)(
-            c->in[0].dtype == TL_F32 ? find_max_float(&go, (const float *)c->in[0].data + stay.offset[0])
-                                     : find_max_double(&go, (const double *)c->in[0].data + stay.offset[0]));
+    for (int more = tl__walk_start(&p.stay); more; more = tl__walk_next(&p.stay))
+        out[p.stay.offset[1]] = (int32_t)find_max(c, &p);
     return TL_OK;
 }
 
 /* ---- operations ------------------------------------------------------------------------------ */
 
-/* extremum_shape -- what the three have in common: a floating operand, and something to choose from. */
+/* extremum_shape -- what the three have in common: a floating operand, and something to choose
+ * from. */
 static int extremum_shape(tl_infer *q)
 {
     const tl_shape *s = q->in;
     char text[TL_SHAPE_TEXT];
-    if (q->in_dtype[0] == TL_I32) return tl_infer_fail(q, TL_EDTYPE, "got i32, want f32 or f64");
+    if (q->in_dtype[0] == TL_I32)
+        return tl_infer_fail(q, TL_EDTYPE, "got i32, want f32 or f64");
     for (int a = 0; a < s->rank; a++)
         if (is_reduced((uint32_t)q->attr->i[0], s->rank, a) && s->dim[a] == 0)
-            return tl_infer_fail(q, TL_ESHAPE, "got %s, want one element at least along the reduced axes",
+            return tl_infer_fail(q, TL_ESHAPE,
+                                 "got %s, want one element at least along the reduced axes",
                                  tl_shape_text(*s, text, sizeof text));
     q->shape = reduced_shape(*s, (uint32_t)q->attr->i[0], 1);
     return TL_OK;
@@ -316,13 +365,15 @@ const tl_op tl_op_argmax = {
 tl_tensor tl_sum(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
-    if (!mask_of(a, "sum", naxes, axes, &mask)) return (tl_tensor){0};
+    if (!mask_of(a, "sum", naxes, axes, &mask))
+        return (tl_tensor){0};
     return drop(mask ? tl_sum_keep(a, mask) : a, mask, keepdims);
 }
 
 tl_tensor tl_sum_all(tl_tensor a)
 {
-    if (!tl__same_tape("sum_all", 1, &a)) return (tl_tensor){0};
+    if (!tl__same_tape("sum_all", 1, &a))
+        return (tl_tensor){0};
     uint32_t mask = all_axes(a);
     return drop(mask ? tl_sum_keep(a, mask) : a, mask, 0);
 }
@@ -330,13 +381,15 @@ tl_tensor tl_sum_all(tl_tensor a)
 tl_tensor tl_mean(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
-    if (!mask_of(a, "mean", naxes, axes, &mask)) return (tl_tensor){0};
+    if (!mask_of(a, "mean", naxes, axes, &mask))
+        return (tl_tensor){0};
     return tl_scale(tl_sum(a, naxes, axes, keepdims), 1.0 / count_of(a, mask));
 }
 
 tl_tensor tl_mean_all(tl_tensor a)
 {
-    if (!tl__same_tape("mean_all", 1, &a)) return (tl_tensor){0};
+    if (!tl__same_tape("mean_all", 1, &a))
+        return (tl_tensor){0};
     return tl_scale(tl_sum_all(a), 1.0 / count_of(a, all_axes(a)));
 }
 
@@ -349,27 +402,32 @@ static tl_tensor amax(tl_tensor a, uint32_t mask)
 tl_tensor tl_amax(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
-    if (!mask_of(a, "amax", naxes, axes, &mask)) return (tl_tensor){0};
+    if (!mask_of(a, "amax", naxes, axes, &mask))
+        return (tl_tensor){0};
     return drop(amax(a, mask), mask, keepdims);
 }
 
 tl_tensor tl_amin(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
-    if (!mask_of(a, "amin", naxes, axes, &mask)) return (tl_tensor){0};
+    if (!mask_of(a, "amin", naxes, axes, &mask))
+        return (tl_tensor){0};
     return drop(tl_neg(amax(tl_neg(a), mask)), mask, keepdims); /* min a = -max -a */
 }
 
 tl_tensor tl_argmax(tl_tensor a, int axis)
 {
     uint32_t mask;
-    if (!mask_of(a, "argmax", 1, &axis, &mask)) return (tl_tensor){0};
+    if (!mask_of(a, "argmax", 1, &axis, &mask))
+        return (tl_tensor){0};
     return drop(record(&tl_op_argmax, a, mask), mask, 0);
 }
 
-/* shift_of -- m = max a over the axes, a constant; 0 where it is not finite, so that a - m is not inf - inf:
+/* shift_of -- m = max a over the axes, a constant; 0 where it is not finite, so that a - m is not
+ * inf - inf:
  *
- *     exp(a - m) / sum of exp(a - m)  and  m + log sum of exp(a - m)  do not depend on m, and so need no gradient through it */
+ *     exp(a - m) / sum of exp(a - m)  and  m + log sum of exp(a - m)  do not depend on m, and so
+ * need no gradient through it */
 static tl_tensor shift_of(tl_tensor a, uint32_t mask)
 {
     tl_tensor m = tl_detach(amax(a, mask));
@@ -386,8 +444,10 @@ static tl_tensor sum_exp(tl_tensor shifted, uint32_t mask)
 tl_tensor tl_logsumexp(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
-    if (!mask_of(a, "logsumexp", naxes, axes, &mask)) return (tl_tensor){0};
-    if (!mask) return a;
+    if (!mask_of(a, "logsumexp", naxes, axes, &mask))
+        return (tl_tensor){0};
+    if (!mask)
+        return a;
     tl_tensor m = shift_of(a, mask);
     return drop(tl_add(m, tl_log(sum_exp(tl_sub(a, m), mask))), mask, keepdims);
 }
@@ -395,7 +455,8 @@ tl_tensor tl_logsumexp(tl_tensor a, int naxes, const int *axes, int keepdims)
 tl_tensor tl_softmax_over(tl_tensor a, int naxes, const int *axes)
 {
     uint32_t mask;
-    if (!mask_of(a, "softmax", naxes, axes, &mask)) return (tl_tensor){0};
+    if (!mask_of(a, "softmax", naxes, axes, &mask))
+        return (tl_tensor){0};
     tl_tensor e = tl_exp(tl_sub(a, shift_of(a, mask)));
     return tl_div(e, mask ? tl_sum_keep(e, mask) : e);
 }
@@ -408,7 +469,8 @@ tl_tensor tl_softmax(tl_tensor a, int axis)
 tl_tensor tl_log_softmax_over(tl_tensor a, int naxes, const int *axes)
 {
     uint32_t mask;
-    if (!mask_of(a, "log_softmax", naxes, axes, &mask)) return (tl_tensor){0};
+    if (!mask_of(a, "log_softmax", naxes, axes, &mask))
+        return (tl_tensor){0};
     tl_tensor shifted = tl_sub(a, shift_of(a, mask));
     return tl_sub(shifted, tl_log(mask ? sum_exp(shifted, mask) : tl_exp(shifted)));
 }

@@ -30,9 +30,9 @@ const tl_op *tl_ops_find(const char *name)
 static const char *kind_text(tl_kind kind)
 {
     static const char *const text[] = {
-        [TL_POINTWISE] = "pointwise", [TL_VIEW] = "view",         [TL_CONTRACTION] = "contraction",
-        [TL_REDUCTION] = "reduction", [TL_GATHER] = "gather",     [TL_RANDOM] = "random",
-        [TL_ASSEMBLE] = "assemble",   [TL_LEAF] = "leaf",         [TL_LOOP] = "loop",
+        [TL_POINTWISE] = "pointwise", [TL_VIEW] = "view",     [TL_CONTRACTION] = "contraction",
+        [TL_REDUCTION] = "reduction", [TL_GATHER] = "gather", [TL_RANDOM] = "random",
+        [TL_ASSEMBLE] = "assemble",   [TL_LEAF] = "leaf",     [TL_LOOP] = "loop",
         [TL_RESULT] = "result",       [TL_OTHER] = "other",
     };
     return text[kind];

@@ -7,14 +7,15 @@
 
 TL_BEGIN_DECLS
 
-/* tl_ops_count, tl_ops_at -- core's operations first, in the order of ops/list.h; NULL outside 0 .. count - 1. */
+/* tl_ops_count, tl_ops_at -- core's operations first, in the order of ops/list.h; NULL outside
+ * 0 .. count - 1. */
 TL_API int tl_ops_count(void);
 TL_API const tl_op *tl_ops_at(int i);
 /* tl_ops_find -- by name; NULL if there is none. */
 TL_API const tl_op *tl_ops_find(const char *name);
 
-/* tl_ops_text -- the table of operations in Markdown, one line each: name, formula, gradient, kind. Freed with tl_text_free; NULL when
- * memory is short. */
+/* tl_ops_text -- the table of operations in Markdown, one line each: name, formula, gradient,
+ * kind. Freed with tl_string_free; NULL when memory is short. */
 TL_API char *tl_ops_text(void);
 
 TL_END_DECLS

@@ -1,14 +1,17 @@
 /* view.c -- the same elements in another order, and tensors put side by side.
  *
- * Two view operations of its own, permute and flip; the rest is core's slice, reshape and assemble with the right numbers. */
+ * Two view operations of its own, permute and flip; the rest is core's slice, reshape and assemble
+ * with the right numbers. */
 #include "ops/view.h"
 
 #include "core/memory.h"
 #include "core/space.h"
+#include "ops/registry.h"
 
 #include <string.h>
 
-/* axis_of -- the axis counted from the front, or -1 with the error recorded; rank is that of the result where axes are put in. */
+/* axis_of -- the axis counted from the front, or -1 with the error recorded; rank is that of the
+ * result where axes are put in. */
 static int axis_of(tl_tensor a, const char *what, int rank, int axis)
 {
     int front = tl__shape_axis(rank, axis);
@@ -21,8 +24,8 @@ static int axis_of(tl_tensor a, const char *what, int rank, int axis)
 
 /* ---- permute --------------------------------------------------------------------------------- */
 
-/* attr.i[k-1] = p: the k-th axis of the result from the end is the p-th of the operand from the end. Axes before those listed stay
- * where they are, so one more leading axis needs no change. */
+/* attr.i[k-1] = p: the k-th axis of the result from the end is the p-th of the operand from the
+ * end. Axes before those listed stay where they are, so one more leading axis needs no change. */
 static int source_of(const tl_attr *attr, int k)
 {
     return k <= attr->ni ? (int)attr->i[k - 1] : k;
@@ -31,15 +34,18 @@ static int source_of(const tl_attr *attr, int k)
 static int permute_shape(tl_infer *q)
 {
     int rank = q->in[0].rank;
-    for (int k = 1; k <= rank; k++) q->shape.dim[rank - k] = q->in[0].dim[rank - source_of(q->attr, k)];
+    for (int k = 1; k <= rank; k++)
+        q->shape.dim[rank - k] = q->in[0].dim[rank - source_of(q->attr, k)];
     return TL_OK;
 }
 
-static int permute_view(const tl_attr *attr, const tl_shape *from, const tl_layout *in, const tl_shape *to, tl_layout *out)
+static int permute_view(const tl_attr *attr, const tl_shape *from, const tl_layout *in,
+                        const tl_shape *to, tl_layout *out)
 {
     (void)to;
     tl_layout l = {.offset = in->offset};
-    for (int k = 1; k <= from->rank; k++) l.stride[from->rank - k] = in->stride[from->rank - source_of(attr, k)];
+    for (int k = 1; k <= from->rank; k++)
+        l.stride[from->rank - k] = in->stride[from->rank - source_of(attr, k)];
     *out = l;
     return 0;
 }
@@ -47,7 +53,8 @@ static int permute_view(const tl_attr *attr, const tl_shape *from, const tl_layo
 static void permute_adjoint(tl_adj *a)
 {
     int order[TL_MAX_RANK], rank = a->shape.rank; /* the inverse permutation */
-    for (int k = 1; k <= rank; k++) order[rank - source_of(a->attr, k)] = rank - k;
+    for (int k = 1; k <= rank; k++)
+        order[rank - source_of(a->attr, k)] = rank - k;
     a->d[0] = tl_permute(a->g, rank, order);
 }
 
@@ -74,7 +81,8 @@ const tl_op tl_op_permute = {
 
 tl_tensor tl_permute(tl_tensor a, int n, const int *order)
 {
-    if (!tl__same_tape("permute", 1, &a)) return (tl_tensor){0};
+    if (!tl__same_tape("permute", 1, &a))
+        return (tl_tensor){0};
     int rank = tl_rank(a);
     char text[TL_SHAPE_TEXT];
     if (n != rank)
@@ -85,38 +93,46 @@ tl_tensor tl_permute(tl_tensor a, int n, const int *order)
     unsigned seen = 0;
     for (int j = 0; j < rank; j++) {
         int axis = axis_of(a, "permute", rank, order[j]);
-        if (axis < 0) return (tl_tensor){0};
+        if (axis < 0)
+            return (tl_tensor){0};
         if (seen >> axis & 1)
             return tl_fail_tensor(a, TL_ESHAPE, "permute", "got axis %d of %s twice", order[j],
                                   tl_shape_text(tl_shape_of(a), text, sizeof text));
         seen |= 1u << axis;
         source[rank - j - 1] = rank - axis;
-        if (axis != j && moved == 0) moved = rank - j;
+        if (axis != j && moved == 0)
+            moved = rank - j;
     }
-    if (moved == 0) return a;
+    if (moved == 0)
+        return a;
     tl_attr attr = {moved, source, 0, NULL};
     return tl_record(&tl_op_permute, 1, &a, &attr);
 }
 
 tl_tensor tl_transpose(tl_tensor a, int axis0, int axis1)
 {
-    if (!tl__same_tape("transpose", 1, &a)) return (tl_tensor){0};
+    if (!tl__same_tape("transpose", 1, &a))
+        return (tl_tensor){0};
     int rank = tl_rank(a), order[TL_MAX_RANK];
     int i = axis_of(a, "transpose", rank, axis0);
     int j = i < 0 ? -1 : axis_of(a, "transpose", rank, axis1);
-    if (j < 0) return (tl_tensor){0};
-    for (int k = 0; k < rank; k++) order[k] = k == i ? j : k == j ? i : k;
+    if (j < 0)
+        return (tl_tensor){0};
+    for (int k = 0; k < rank; k++)
+        order[k] = k == i ? j : k == j ? i : k;
     return tl_permute(a, rank, order);
 }
 
 /* ---- flip ------------------------------------------------------------------------------------ */
 
-static int flip_view(const tl_attr *attr, const tl_shape *from, const tl_layout *in, const tl_shape *to, tl_layout *out)
+static int flip_view(const tl_attr *attr, const tl_shape *from, const tl_layout *in,
+                     const tl_shape *to, tl_layout *out)
 {
     (void)to;
     int axis = from->rank - (int)attr->i[0];
     *out = *in;
-    if (from->dim[axis] > 0) out->offset += (from->dim[axis] - 1) * in->stride[axis];
+    if (from->dim[axis] > 0)
+        out->offset += (from->dim[axis] - 1) * in->stride[axis];
     out->stride[axis] = -in->stride[axis];
     return 0;
 }
@@ -147,9 +163,11 @@ const tl_op tl_op_flip = {
 
 tl_tensor tl_flip(tl_tensor a, int axis)
 {
-    if (!tl__same_tape("flip", 1, &a)) return (tl_tensor){0};
+    if (!tl__same_tape("flip", 1, &a))
+        return (tl_tensor){0};
     int front = axis_of(a, "flip", tl_rank(a), axis);
-    if (front < 0) return (tl_tensor){0};
+    if (front < 0)
+        return (tl_tensor){0};
     int64_t from_end = tl_rank(a) - front;
     tl_attr attr = {1, &from_end, 0, NULL};
     return tl_record(&tl_op_flip, 1, &a, &attr);
@@ -160,33 +178,40 @@ tl_tensor tl_flip(tl_tensor a, int axis)
 static tl_shape without_axis(tl_shape s, int axis)
 {
     s.rank--;
-    for (int k = axis; k < s.rank; k++) s.dim[k] = s.dim[k + 1];
+    for (int k = axis; k < s.rank; k++)
+        s.dim[k] = s.dim[k + 1];
     s.dim[s.rank] = 0;
     return s;
 }
 
 tl_tensor tl_squeeze(tl_tensor a, int axis)
 {
-    if (!tl__same_tape("squeeze", 1, &a)) return (tl_tensor){0};
+    if (!tl__same_tape("squeeze", 1, &a))
+        return (tl_tensor){0};
     tl_shape s = tl_shape_of(a);
     char text[TL_SHAPE_TEXT];
     int front = axis_of(a, "squeeze", s.rank, axis);
-    if (front < 0) return (tl_tensor){0};
+    if (front < 0)
+        return (tl_tensor){0};
     if (s.dim[front] != 1)
-        return tl_fail_tensor(a, TL_ESHAPE, "squeeze", "got axis %d of %s, want one of extent 1", axis,
-                              tl_shape_text(s, text, sizeof text));
+        return tl_fail_tensor(a, TL_ESHAPE, "squeeze", "got axis %d of %s, want one of extent 1",
+                              axis, tl_shape_text(s, text, sizeof text));
     return tl_reshape(a, without_axis(s, front));
 }
 
 tl_tensor tl_expand_dims(tl_tensor a, int axis)
 {
-    if (!tl__same_tape("expand_dims", 1, &a)) return (tl_tensor){0};
+    if (!tl__same_tape("expand_dims", 1, &a))
+        return (tl_tensor){0};
     tl_shape s = tl_shape_of(a);
     if (s.rank == TL_MAX_RANK)
-        return tl_fail_tensor(a, TL_ESHAPE, "expand_dims", "got rank %d, want less than %d", s.rank, TL_MAX_RANK);
+        return tl_fail_tensor(a, TL_ESHAPE, "expand_dims", "got rank %d, want less than %d", s.rank,
+                              TL_MAX_RANK);
     int front = axis_of(a, "expand_dims", s.rank + 1, axis);
-    if (front < 0) return (tl_tensor){0};
-    for (int k = s.rank; k > front; k--) s.dim[k] = s.dim[k - 1];
+    if (front < 0)
+        return (tl_tensor){0};
+    for (int k = s.rank; k > front; k--)
+        s.dim[k] = s.dim[k - 1];
     s.dim[front] = 1;
     s.rank++;
     return tl_reshape(a, s);
@@ -196,15 +221,19 @@ tl_tensor tl_expand_dims(tl_tensor a, int axis)
 
 static tl_tensor part(const char *what, tl_tensor a, int axis, int n, int k)
 {
-    if (!tl__same_tape(what, 1, &a)) return (tl_tensor){0};
+    if (!tl__same_tape(what, 1, &a))
+        return (tl_tensor){0};
     int front = axis_of(a, what, tl_rank(a), axis);
-    if (front < 0) return (tl_tensor){0};
+    if (front < 0)
+        return (tl_tensor){0};
     int64_t extent = tl_dim(a, front);
     char text[TL_SHAPE_TEXT];
     if (n < 1 || extent % n != 0)
-        return tl_fail_tensor(a, TL_ESHAPE, what, "got axis %d of %s, want an extent that %d divides", axis,
+        return tl_fail_tensor(a, TL_ESHAPE, what,
+                              "got axis %d of %s, want an extent that %d divides", axis,
                               tl_shape_text(tl_shape_of(a), text, sizeof text), n);
-    if (k < 0 || k >= n) return tl_fail_tensor(a, TL_ERANGE, what, "got part %d of %d, want 0 to %d", k, n, n - 1);
+    if (k < 0 || k >= n)
+        return tl_fail_tensor(a, TL_ERANGE, what, "got part %d of %d, want 0 to %d", k, n, n - 1);
     return n == 1 ? a : tl_slice(a, front, extent / n * k, extent / n);
 }
 
@@ -220,50 +249,62 @@ tl_tensor tl_chunk(tl_tensor z, int n, int k)
 
 tl_tensor tl_index(tl_tensor a, int axis, int64_t k)
 {
-    if (!tl__same_tape("index", 1, &a)) return (tl_tensor){0};
+    if (!tl__same_tape("index", 1, &a))
+        return (tl_tensor){0};
     tl_shape s = tl_shape_of(a);
     int front = axis_of(a, "index", s.rank, axis);
-    if (front < 0) return (tl_tensor){0};
+    if (front < 0)
+        return (tl_tensor){0};
     int64_t extent = s.dim[front];
     char text[TL_SHAPE_TEXT];
     if (k < -extent || k >= extent)
-        return tl_fail_tensor(a, TL_ERANGE, "index", "got element %lld of axis %d of %s, want one in [%lld,%lld)",
-                              (long long)k, axis, tl_shape_text(s, text, sizeof text), (long long)-extent,
-                              (long long)extent);
+        return tl_fail_tensor(a, TL_ERANGE, "index",
+                              "got element %lld of axis %d of %s, want one in [%lld,%lld)",
+                              (long long)k, axis, tl_shape_text(s, text, sizeof text),
+                              (long long)-extent, (long long)extent);
     return tl_reshape(tl_slice(a, front, k < 0 ? k + extent : k, 1), without_axis(s, front));
 }
 
 void tl_unbind(tl_tensor a, int n, tl_tensor *out)
 {
-    for (int k = 0; k < n; k++) out[k] = (tl_tensor){0};
-    if (!tl__same_tape("unbind", 1, &a)) return;
+    for (int k = 0; k < n; k++)
+        out[k] = (tl_tensor){0};
+    if (!tl__same_tape("unbind", 1, &a))
+        return;
     char text[TL_SHAPE_TEXT];
     if (tl_rank(a) == 0 || tl_dim(a, 0) != n) {
-        tl_fail_tensor(a, TL_ESHAPE, "unbind", "got %d tensors for %s, want as many as the leading axis has", n,
+        tl_fail_tensor(a, TL_ESHAPE, "unbind",
+                       "got %d tensors for %s, want as many as the leading axis has", n,
                        tl_shape_text(tl_shape_of(a), text, sizeof text));
         return;
     }
-    for (int k = 0; k < n; k++) out[k] = tl_index(a, 0, k);
-    if (n > 0 && !out[n - 1].tape) memset(out, 0, (size_t)n * sizeof *out);
+    for (int k = 0; k < n; k++)
+        out[k] = tl_index(a, 0, k);
+    if (n > 0 && !out[n - 1].tape)
+        memset(out, 0, (size_t)n * sizeof *out);
 }
 
 /* ---- putting together ------------------------------------------------------------------------ */
 
 enum { FEW = 8 }; /* pieces handled without allocation */
 
-/* check_pieces -- whether n tensors of one tape have t[0]'s dtype and shape, but for `axis` (-1: no exception). */
+/* check_pieces -- whether n tensors of one tape have t[0]'s dtype and shape, but for `axis` (-1: no
+ * exception). */
 static int check_pieces(const char *what, int n, const tl_tensor *t, int axis)
 {
-    if (!tl__same_tape(what, n, t)) return 0;
+    if (!tl__same_tape(what, n, t))
+        return 0;
     tl_shape first = tl_shape_of(t[0]);
     for (int i = 1; i < n; i++) {
         tl_shape s = tl_shape_of(t[i]), want = first;
         char text0[TL_SHAPE_TEXT], text1[TL_SHAPE_TEXT];
-        if (axis >= 0 && axis < s.rank) want.dim[axis] = s.dim[axis];
+        if (axis >= 0 && axis < s.rank)
+            want.dim[axis] = s.dim[axis];
         if (!tl_shape_equal(s, want)) {
-            tl_fail_tensor(t[0], TL_ESHAPE, what, "got %s and, as piece %d, %s, want equal extents%s",
-                           tl_shape_text(first, text0, sizeof text0), i, tl_shape_text(s, text1, sizeof text1),
-                           axis >= 0 ? " but along the axis" : "");
+            tl_fail_tensor(
+                t[0], TL_ESHAPE, what, "got %s and, as piece %d, %s, want equal extents%s",
+                tl_shape_text(first, text0, sizeof text0), i, tl_shape_text(s, text1, sizeof text1),
+                axis >= 0 ? " but along the axis" : "");
             return 0;
         }
         if (tl_dtype_of(t[i]) != tl_dtype_of(t[0])) {
@@ -277,14 +318,18 @@ static int check_pieces(const char *what, int n, const tl_tensor *t, int axis)
 
 tl_tensor tl_concat(int n, const tl_tensor *t, int axis)
 {
-    if (n < 1 || !tl__same_tape("concat", n, t)) return (tl_tensor){0};
+    if (n < 1 || !tl__same_tape("concat", n, t))
+        return (tl_tensor){0};
     int front = axis_of(t[0], "concat", tl_rank(t[0]), axis);
-    if (front < 0 || !check_pieces("concat", n, t, front)) return (tl_tensor){0};
-    if (n == 1) return t[0];
+    if (front < 0 || !check_pieces("concat", n, t, front))
+        return (tl_tensor){0};
+    if (n == 1)
+        return t[0];
     int64_t few[FEW][TL_MAX_RANK] = {{0}}, (*offset)[TL_MAX_RANK] = few;
     if (n > FEW) {
         offset = tl__calloc((size_t)n, sizeof *offset);
-        if (!offset) return tl_fail_tensor(t[0], TL_ENOMEM, "concat", "no memory for %d pieces", n);
+        if (!offset)
+            return tl_fail_tensor(t[0], TL_ENOMEM, "concat", "no memory for %d pieces", n);
     }
     tl_shape s = tl_shape_of(t[0]);
     s.dim[front] = 0;
@@ -292,37 +337,51 @@ tl_tensor tl_concat(int n, const tl_tensor *t, int axis)
         offset[i][front] = s.dim[front];
         s.dim[front] += tl_dim(t[i], front);
     }
-    tl_tensor whole = tl_assemble(s, n, t, (const int64_t (*)[TL_MAX_RANK])offset);
-    if (offset != few) tl__free(offset);
+    tl_tensor whole = tl_assemble(s, n, t, (const int64_t(*)[TL_MAX_RANK])offset);
+    if (offset != few)
+        tl__free(offset);
     return whole;
 }
 
 tl_tensor tl_stack(int n, const tl_tensor *t, int axis)
 {
-    if (n < 1 || !check_pieces("stack", n, t, -1)) return (tl_tensor){0};
+    if (n < 1 || !check_pieces("stack", n, t, -1))
+        return (tl_tensor){0};
+    if (tl_rank(t[0]) == TL_MAX_RANK)
+        return tl_fail_tensor(t[0], TL_ESHAPE, "stack", "got rank %d, want less than %d",
+                              tl_rank(t[0]), TL_MAX_RANK);
+    if (axis_of(t[0], "stack", tl_rank(t[0]) + 1, axis) < 0)
+        return (tl_tensor){0};
     tl_tensor few[FEW], *piece = few;
     if (n > FEW) {
         piece = tl__calloc((size_t)n, sizeof *piece);
-        if (!piece) return tl_fail_tensor(t[0], TL_ENOMEM, "stack", "no memory for %d pieces", n);
+        if (!piece)
+            return tl_fail_tensor(t[0], TL_ENOMEM, "stack", "no memory for %d pieces", n);
     }
-    for (int i = 0; i < n; i++) piece[i] = tl_expand_dims(t[i], axis);
+    for (int i = 0; i < n; i++)
+        piece[i] = tl_expand_dims(t[i], axis);
     tl_tensor whole = tl_concat(n, piece, axis);
-    if (piece != few) tl__free(piece);
+    if (piece != few)
+        tl__free(piece);
     return whole;
 }
 
 tl_tensor tl_pad(tl_tensor a, int axis, int64_t before, int64_t after)
 {
-    if (!tl__same_tape("pad", 1, &a)) return (tl_tensor){0};
+    if (!tl__same_tape("pad", 1, &a))
+        return (tl_tensor){0};
     tl_shape s = tl_shape_of(a);
     int front = axis_of(a, "pad", s.rank, axis);
-    if (front < 0) return (tl_tensor){0};
-    if (before < 0 || after < 0)
-        return tl_fail_tensor(a, TL_ERANGE, "pad", "got %lld and %lld, want 0 or more", (long long)before,
-                              (long long)after);
-    if (before == 0 && after == 0) return a;
+    if (front < 0)
+        return (tl_tensor){0};
+    const int64_t most = INT64_MAX / 8; /* so that the sum cannot overflow */
+    if (before < 0 || after < 0 || before > most || after > most)
+        return tl_fail_tensor(a, TL_ERANGE, "pad", "got %lld and %lld, want 0 to %lld",
+                              (long long)before, (long long)after, (long long)most);
+    if (before == 0 && after == 0)
+        return a;
     int64_t offset[1][TL_MAX_RANK] = {{0}};
     offset[0][front] = before;
     s.dim[front] += before + after;
-    return tl_assemble(s, 1, &a, (const int64_t (*)[TL_MAX_RANK])offset);
+    return tl_assemble(s, 1, &a, (const int64_t(*)[TL_MAX_RANK])offset);
 }

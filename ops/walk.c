@@ -3,13 +3,15 @@
 
 #include <string.h>
 
-tl_walk tl__walk(int rank, const int64_t *dim, const int64_t *stride0, const int64_t *stride1, const int64_t *stride2)
+tl_walk tl__walk(int rank, const int64_t *dim, const int64_t *stride0, const int64_t *stride1,
+                 const int64_t *stride2)
 {
     tl_walk w = {.rank = rank};
     const int64_t *stride[TL_WALK_ARRAYS] = {stride0, stride1, stride2};
     for (int a = 0; a < rank; a++) {
         w.dim[a] = dim[a];
-        for (int k = 0; k < TL_WALK_ARRAYS; k++) w.stride[k][a] = stride[k] && dim[a] != 1 ? stride[k][a] : 0;
+        for (int k = 0; k < TL_WALK_ARRAYS; k++)
+            w.stride[k][a] = stride[k] && dim[a] != 1 ? stride[k][a] : 0;
     }
     return w;
 }
@@ -19,7 +21,8 @@ int tl__walk_start(tl_walk *w)
     memset(w->at, 0, sizeof w->at);
     memset(w->offset, 0, sizeof w->offset);
     for (int a = 0; a < w->rank; a++)
-        if (w->dim[a] == 0) return 0;
+        if (w->dim[a] == 0)
+            return 0;
     return 1;
 }
 
@@ -27,11 +30,13 @@ int tl__walk_next(tl_walk *w)
 {
     for (int a = w->rank - 1; a >= 0; a--) {
         if (++w->at[a] < w->dim[a]) {
-            for (int k = 0; k < TL_WALK_ARRAYS; k++) w->offset[k] += w->stride[k][a];
+            for (int k = 0; k < TL_WALK_ARRAYS; k++)
+                w->offset[k] += w->stride[k][a];
             return 1;
         }
         w->at[a] = 0;
-        for (int k = 0; k < TL_WALK_ARRAYS; k++) w->offset[k] -= (w->dim[a] - 1) * w->stride[k][a];
+        for (int k = 0; k < TL_WALK_ARRAYS; k++)
+            w->offset[k] -= (w->dim[a] - 1) * w->stride[k][a];
     }
     return 0;
 }
@@ -40,13 +45,16 @@ void tl__walk_merge(tl_walk *w)
 {
     int n = 0; /* axes kept so far */
     for (int a = 0; a < w->rank; a++) {
-        if (w->dim[a] == 1) continue;
+        if (w->dim[a] == 1)
+            continue;
         int one = n > 0;
         for (int k = 0; k < TL_WALK_ARRAYS && one; k++)
             one = w->stride[k][n - 1] == w->dim[a] * w->stride[k][a];
-        if (!one) n++;
+        if (!one)
+            n++;
         w->dim[n - 1] = one ? w->dim[n - 1] * w->dim[a] : w->dim[a];
-        for (int k = 0; k < TL_WALK_ARRAYS; k++) w->stride[k][n - 1] = w->stride[k][a];
+        for (int k = 0; k < TL_WALK_ARRAYS; k++)
+            w->stride[k][n - 1] = w->stride[k][a];
     }
     w->rank = n;
 }
@@ -54,13 +62,16 @@ void tl__walk_merge(tl_walk *w)
 int64_t tl__walk_last(tl_walk *w, int64_t stride[TL_WALK_ARRAYS])
 {
     int a = w->rank - 1;
-    for (int k = 0; k < TL_WALK_ARRAYS; k++) stride[k] = a < 0 ? 0 : w->stride[k][a];
-    if (a < 0) return 1;
+    for (int k = 0; k < TL_WALK_ARRAYS; k++)
+        stride[k] = a < 0 ? 0 : w->stride[k][a];
+    if (a < 0)
+        return 1;
     w->rank = a;
     return w->dim[a];
 }
 
-void tl__copy_strided(size_t size, int rank, const int64_t *dim, const void *in, const int64_t *in_stride, void *out, const int64_t *out_stride)
+void tl__copy_strided(size_t size, int rank, const int64_t *dim, const void *in,
+                      const int64_t *in_stride, void *out, const int64_t *out_stride)
 {
     tl_walk w = tl__walk(rank, dim, in_stride, out_stride, NULL);
     tl__walk_merge(&w);
@@ -72,9 +83,11 @@ void tl__copy_strided(size_t size, int rank, const int64_t *dim, const void *in,
         if (dense)
             memcpy(y, x, (size_t)n * size);
         else if (size == 4)
-            for (int64_t i = 0; i < n; i++) memcpy(y + i * step[1] * 4, x + i * step[0] * 4, 4);
+            for (int64_t i = 0; i < n; i++)
+                memcpy(y + i * step[1] * 4, x + i * step[0] * 4, 4);
         else
-            for (int64_t i = 0; i < n; i++) memcpy(y + i * step[1] * 8, x + i * step[0] * 8, 8);
+            for (int64_t i = 0; i < n; i++)
+                memcpy(y + i * step[1] * 8, x + i * step[0] * 8, 8);
     }
 }
 
@@ -83,12 +96,15 @@ void tl__zero_strided(const tl_strided *out)
     static const uint64_t zero = 0;
     static const int64_t still[TL_MAX_RANK] = {0};
     tl_layout l = {0};
-    for (int a = 0; a < out->shape->rank; a++) l.stride[a] = out->stride[a];
+    for (int a = 0; a < out->shape->rank; a++)
+        l.stride[a] = out->stride[a];
     size_t size = tl_dtype_size(out->dtype);
     size_t bytes = (size_t)tl_shape_count(*out->shape) * size;
-    if (bytes == 0) return;
+    if (bytes == 0)
+        return;
     if (tl__layout_is_dense(out->shape, &l))
         memset(out->data, 0, bytes);
     else
-        tl__copy_strided(size, out->shape->rank, out->shape->dim, &zero, still, out->data, out->stride);
+        tl__copy_strided(size, out->shape->rank, out->shape->dim, &zero, still, out->data,
+                         out->stride);
 }

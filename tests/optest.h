@@ -1,66 +1,49 @@
-/* optest.h -- for tests of operations: a value against numbers, and a kernel on odd layouts against itself on dense ones. */
+/* optest.h -- for tests of operations: a value against numbers, and a kernel on odd layouts against
+ * itself on dense ones. */
 #ifndef TL_TESTS_OPTEST_H
 #define TL_TESTS_OPTEST_H
 
-#include "core/op.h"
+#include "ops/registry.h"
+#include "tests/check.h"
 
-#include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* close_to -- equal to 1e-12 relative or absolute; NaN and infinities only to themselves. */
-static inline int close_to(double got, double want)
-{
-    if (isnan(want) || isinf(want)) return isnan(want) ? isnan(got) : got == want;
-    return fabs(got - want) <= 1e-12 * (1 + fabs(want));
-}
+/* expect_array -- computes a tensor and holds shape and elements, row-major, against numbers.
+ * expect, expect_i32 -- the numbers as arguments. */
+#define expect_array(t, shape, want)                                                               \
+    do {                                                                                           \
+        tl_tensor expect_t = (t);                                                                  \
+        assert_ok(tape);                                                                           \
+        cr_assert(tl_shape_equal(tl_shape_of(expect_t), shape), "another shape");                  \
+        assert_tensor(expect_t, tl_shape_count(shape), want, 1e-12, 1e-12);                        \
+    } while (0)
+#define expect(t, shape, ...)                                                                      \
+    do {                                                                                           \
+        const double expect_want[] = {__VA_ARGS__};                                                \
+        expect_array(t, shape, expect_want);                                                       \
+    } while (0)
+#define expect_i32(t, shape, ...)                                                                  \
+    do {                                                                                           \
+        tl_tensor expect_index = (t);                                                              \
+        cr_assert(tl_dtype_of(expect_index) == TL_I32, "another type");                            \
+        expect(expect_index, shape, __VA_ARGS__);                                                  \
+    } while (0)
 
-/* expect -- computes an f64 tensor and holds it against want, row-major. */
-static inline void expect_at(int line, tl_tensor t, tl_shape shape, const double *want)
-{
-    double got[512];
-    char a[TL_SHAPE_TEXT], b[TL_SHAPE_TEXT];
-    cr_assert(tl_tensor_ok(t), "line %d: %s", line, t.tape ? tl_tape_error(t.tape) : "inert");
-    cr_assert(tl_shape_equal(tl_shape_of(t), shape), "line %d: got %s, want %s", line,
-              tl_shape_text(tl_shape_of(t), a, sizeof a), tl_shape_text(shape, b, sizeof b));
-    int64_t n = tl_shape_count(shape);
-    cr_assert(n <= 512);
-    cr_assert_eq(tl_read_f64(t, got, n), TL_OK, "line %d: %s", line, tl_tape_error(t.tape));
-    for (int64_t i = 0; i < n; i++)
-        cr_assert(close_to(got[i], want[i]), "line %d: element %d: got %.17g, want %.17g", line, (int)i, got[i], want[i]);
-}
-#define expect(t, shape, ...) expect_at(__LINE__, t, shape, (const double[]){__VA_ARGS__})
-#define expect_array(t, shape, want) expect_at(__LINE__, t, shape, want)
-
-static inline void expect_i32_at(int line, tl_tensor t, tl_shape shape, const int32_t *want)
-{
-    int32_t got[512];
-    cr_assert(tl_tensor_ok(t), "line %d: %s", line, t.tape ? tl_tape_error(t.tape) : "inert");
-    cr_assert(tl_shape_equal(tl_shape_of(t), shape), "line %d: shape", line);
-    int64_t n = tl_shape_count(shape);
-    cr_assert(n <= 512);
-    cr_assert_eq(tl_read_i32(t, got, n), TL_OK, "line %d: %s", line, tl_tape_error(t.tape));
-    for (int64_t i = 0; i < n; i++)
-        cr_assert_eq(got[i], want[i], "line %d: element %d: got %d, want %d", line, (int)i, (int)got[i], (int)want[i]);
-}
-#define expect_i32(t, shape, ...) expect_i32_at(__LINE__, t, shape, (const int32_t[]){__VA_ARGS__})
-
-/* expect_error -- the tape must carry this code and a message with this in it; then it is reset for the next. */
-static inline void expect_error_at(int line, tl_tape *tape, int code, const char *part)
-{
-    cr_assert_eq(tl_tape_status(tape), code, "line %d: got %d (%s), want %d", line, tl_tape_status(tape),
-                 tl_tape_error(tape), code);
-    cr_assert(strstr(tl_tape_error(tape), part) != NULL, "line %d: got \"%s\", want \"%s\" in it", line, tl_tape_error(tape), part);
-    tl_tape_reset(tape);
-}
-#define expect_error(tape, code, part) expect_error_at(__LINE__, tape, code, part)
+/* expect_error -- the tape has this error, in these words; then it is reset for the next. */
+#define expect_error(tape, code, words)                                                            \
+    do {                                                                                           \
+        assert_fails(tape, code, words);                                                           \
+        tl_tape_reset(tape);                                                                       \
+    } while (0)
 
 /* ---- kernels on odd layouts ------------------------------------------------------------------ */
 
 /* odd_array -- an array whose axes lie in reverse order with gaps, every second one backwards. */
 typedef struct odd_array {
-    char *memory;
+    unsigned char *memory; /* all 0x7f at first */
+    size_t bytes;
     tl_strided view;
     tl_shape shape;
     int64_t stride[TL_MAX_RANK];
@@ -72,12 +55,15 @@ static inline void odd_make(odd_array *o, tl_dtype dtype, tl_shape shape)
     o->shape = shape;
     for (int a = 0; a < shape.rank; a++) {
         o->stride[a] = a % 2 ? -step : step;
-        if (a % 2 && shape.dim[a] > 0) first += (shape.dim[a] - 1) * step;
+        if (a % 2 && shape.dim[a] > 0)
+            first += (shape.dim[a] - 1) * step;
         step *= shape.dim[a] + 1;
     }
     size_t size = tl_dtype_size(dtype);
-    o->memory = malloc((size_t)step * size + size);
-    memset(o->memory, 0x7f, (size_t)step * size + size);
+    o->bytes = (size_t)step * size + size;
+    o->memory = malloc(o->bytes);
+    cr_assert_not_null(o->memory);
+    memset(o->memory, 0x7f, o->bytes);
     o->view = (tl_strided){o->memory + first * (int64_t)size, dtype, &o->shape, o->stride};
 }
 
@@ -96,11 +82,34 @@ static inline void odd_copy(const tl_strided *odd, void *dense, int to_dense)
     }
 }
 
-/* run_dense -- an operation's kernel on dense arrays; returns its code. The shape rule is asked for the result's shape. */
-static inline int run_dense(const tl_op *op, const tl_attr *attr, int nin, const tl_dtype *dtype, const tl_shape *shape,
-                            void *const *data, tl_shape *out_shape, void *out, char *message)
+/* odd_free -- also checks that nothing was written beside the elements. */
+static inline void odd_free(odd_array *o)
 {
-    tl_infer q = {.op = op, .nin = nin, .in = shape, .in_dtype = dtype, .attr = attr, .shape = shape[0], .dtype = dtype[0]};
+    size_t bytes = (size_t)tl_shape_count(o->shape) * tl_dtype_size(o->view.dtype), touched = 0;
+    void *fresh = malloc(bytes + 1);
+    cr_assert_not_null(fresh);
+    memset(fresh, 0x7f, bytes);
+    odd_copy(&o->view, fresh, 0);
+    for (size_t i = 0; i < o->bytes; i++)
+        touched += o->memory[i] != 0x7f;
+    cr_assert_eq(touched, 0, "%d bytes beside the elements were written", (int)touched);
+    free(fresh);
+    free(o->memory);
+}
+
+/* run_dense -- an operation's kernel on dense arrays; returns its code. The shape rule is asked for
+ * the result's shape. */
+static inline int run_dense(const tl_op *op, const tl_attr *attr, int nin, const tl_dtype *dtype,
+                            const tl_shape *shape, void *const *data, tl_shape *out_shape,
+                            void *out, char *message)
+{
+    tl_infer q = {.op = op,
+                  .nin = nin,
+                  .in = shape,
+                  .in_dtype = dtype,
+                  .attr = attr,
+                  .shape = shape[0],
+                  .dtype = dtype[0]};
     cr_assert_eq(op->shape ? op->shape(&q) : TL_OK, TL_OK, "%s: %s", op->name, q.message);
     *out_shape = q.shape;
     tl_layout l[5];
@@ -110,22 +119,38 @@ static inline int run_dense(const tl_op *op, const tl_attr *attr, int nin, const
         in[i] = (tl_strided){data[i], dtype[i], &shape[i], l[i].stride};
     }
     l[4] = tl__layout_dense(out_shape);
-    tl_call c = {.op = op, .attr = attr, .nin = nin, .in = in, .out = {out, q.dtype, out_shape, l[4].stride}, .seed = 7, .draw = 3};
+    tl_call c = {.op = op,
+                 .attr = attr,
+                 .nin = nin,
+                 .in = in,
+                 .out = {out, q.dtype, out_shape, l[4].stride},
+                 .seed = 7,
+                 .draw = 3};
     int code = op->run(&c);
-    if (message) strcpy(message, c.message);
+    if (message)
+        strcpy(message, c.message);
     return code;
 }
 
-/* same_on_odd_layouts -- the kernel gives the same bits when operands and result lie oddly, and writes nothing else. */
-static inline void same_on_odd_layouts(const tl_op *op, const tl_attr *attr, int nin, const tl_dtype *dtype, const tl_shape *shape,
+/* same_on_odd_layouts -- the kernel gives the same bits when operands and result lie oddly, and
+ * writes nothing else. */
+static inline void same_on_odd_layouts(const tl_op *op, const tl_attr *attr, int nin,
+                                       const tl_dtype *dtype, const tl_shape *shape,
                                        void *const *data)
 {
     static double dense[4096], again[4096];
     tl_shape out_shape;
     memset(dense, 0x55, sizeof dense);
     cr_assert_eq(run_dense(op, attr, nin, dtype, shape, data, &out_shape, dense, NULL), TL_OK);
-    tl_infer q = {.op = op, .nin = nin, .in = shape, .in_dtype = dtype, .attr = attr, .shape = shape[0], .dtype = dtype[0]};
-    if (op->shape) op->shape(&q);
+    tl_infer q = {.op = op,
+                  .nin = nin,
+                  .in = shape,
+                  .in_dtype = dtype,
+                  .attr = attr,
+                  .shape = shape[0],
+                  .dtype = dtype[0]};
+    if (op->shape)
+        op->shape(&q);
     odd_array o[5];
     tl_strided in[4];
     for (int i = 0; i < nin; i++) {
@@ -134,14 +159,16 @@ static inline void same_on_odd_layouts(const tl_op *op, const tl_attr *attr, int
         in[i] = o[i].view;
     }
     odd_make(&o[4], q.dtype, out_shape);
-    tl_call c = {.op = op, .attr = attr, .nin = nin, .in = in, .out = o[4].view, .seed = 7, .draw = 3};
+    tl_call c = {
+        .op = op, .attr = attr, .nin = nin, .in = in, .out = o[4].view, .seed = 7, .draw = 3};
     cr_assert_eq(op->run(&c), TL_OK, "%s: %s", op->name, c.message);
     odd_copy(&o[4].view, again, 1);
     size_t bytes = (size_t)tl_shape_count(out_shape) * tl_dtype_size(q.dtype);
     cr_assert(bytes <= sizeof dense);
     cr_assert_eq(memcmp(dense, again, bytes), 0, "%s: other bits on other strides", op->name);
-    for (int i = 0; i < nin; i++) free(o[i].memory);
-    free(o[4].memory);
+    for (int i = 0; i < nin; i++)
+        odd_free(&o[i]);
+    odd_free(&o[4]);
 }
 
 /* numbers -- n different numbers of both signs, the same each time. */

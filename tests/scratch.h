@@ -15,7 +15,8 @@ static char scratch_directory[200];
 static inline void scratch_open(void)
 {
     const char *top = getenv("TMPDIR");
-    snprintf(scratch_directory, sizeof scratch_directory, "%s/tapeloop-XXXXXX", top && top[0] ? top : "/tmp");
+    snprintf(scratch_directory, sizeof scratch_directory, "%s/tapeloop-XXXXXX",
+             top && top[0] ? top : "/tmp");
     cr_assert_not_null(mkdtemp(scratch_directory));
 }
 

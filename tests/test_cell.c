@@ -234,7 +234,8 @@ Test(cell, gru_step_in_both_variants)
         for (int n = 0; n < B * H; n++) {
             int b = n / H, j = n % H;
             double z = sigm(from_x(b, H + j) + from_h(h, b, H + j));
-            double inner = o.reset_before ? from_h(rh, b, 2 * H + j) : r[n] * from_h(h, b, 2 * H + j);
+            double inner =
+                o.reset_before ? from_h(rh, b, 2 * H + j) : r[n] * from_h(h, b, 2 * H + j);
             h1[n] = (1 - z) * tanh(from_x(b, 2 * H + j) + inner) + z * h[n];
         }
         step_gives(&cell, 3, h1, NULL);

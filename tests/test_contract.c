@@ -42,7 +42,8 @@ static void lay_out(operand *o, tl_dtype d, int dense, int readable)
 {
     int order[TL_MAX_RANK];
     int64_t step = 1, start = 0;
-    for (int i = 0; i < o->shape.rank; i++) order[i] = i;
+    for (int i = 0; i < o->shape.rank; i++)
+        order[i] = i;
     for (int i = o->shape.rank - 1; i > 0 && !dense; i--) {
         int j = rand() % (i + 1), t = order[i];
         order[i] = order[j];
@@ -56,7 +57,8 @@ static void lay_out(operand *o, tl_dtype d, int dense, int readable)
             o->stride[axis] = 0;
             continue;
         }
-        if (way == 1) o->stride[axis] = step = step * 2; /* gaps */
+        if (way == 1)
+            o->stride[axis] = step = step * 2; /* gaps */
         if (way == 2) {
             o->stride[axis] = -step;
             start += (o->shape.dim[axis] > 0 ? o->shape.dim[axis] - 1 : 0) * step;
@@ -71,7 +73,8 @@ static void lay_out(operand *o, tl_dtype d, int dense, int readable)
 
 static double get(const operand *o, int64_t i)
 {
-    return o->x.dtype == TL_F64 ? ((const double *)o->x.data)[i] : (double)((const float *)o->x.data)[i];
+    return o->x.dtype == TL_F64 ? ((const double *)o->x.data)[i]
+                                : (double)((const float *)o->x.data)[i];
 }
 
 static void set(operand *o, int64_t i, double v)
@@ -85,7 +88,8 @@ static void set(operand *o, int64_t i, double v)
 static int64_t position(const operand *o, const int64_t *index)
 {
     int64_t p = 0;
-    for (int i = 0; i < o->shape.rank; i++) p += index[o->label[i]] * o->stride[i];
+    for (int i = 0; i < o->shape.rank; i++)
+        p += index[o->label[i]] * o->stride[i];
     return p;
 }
 
@@ -93,8 +97,10 @@ static int64_t position(const operand *o, const int64_t *index)
 static int next(int64_t *index, const int64_t *extent, unsigned over)
 {
     for (int l = 0; l < LABELS; l++) {
-        if (!(over >> l & 1)) continue;
-        if (++index[l] < extent[l]) return 1;
+        if (!(over >> l & 1))
+            continue;
+        if (++index[l] < extent[l])
+            return 1;
         index[l] = 0;
     }
     return 0;
@@ -103,7 +109,8 @@ static int next(int64_t *index, const int64_t *extent, unsigned over)
 static unsigned labels_of(const operand *o)
 {
     unsigned set = 0;
-    for (int i = 0; i < o->shape.rank; i++) set |= 1u << o->label[i];
+    for (int i = 0; i < o->shape.rank; i++)
+        set |= 1u << o->label[i];
     return set;
 }
 
@@ -114,7 +121,8 @@ static int contract(operand *a, operand *b, int add, operand *c)
     operand *const all[3] = {a, b, c};
     for (int o = 0; o < 3; o++) {
         i[n++] = all[o]->shape.rank;
-        for (int x = 0; x < all[o]->shape.rank; x++) i[n++] = all[o]->label[x];
+        for (int x = 0; x < all[o]->shape.rank; x++)
+            i[n++] = all[o]->label[x];
     }
     tl_attr attr = {.ni = n, .i = i};
     return tl__contract(&attr, &a->x, &b->x, add, &c->x);
@@ -122,7 +130,8 @@ static int contract(operand *a, operand *b, int add, operand *c)
 
 static void draw(operand *o)
 {
-    for (int64_t i = 0; i < o->size; i++) set(o, i - o->start, rand() % 2001 / 1000.0 - 1);
+    for (int64_t i = 0; i < o->size; i++)
+        set(o, i - o->start, rand() % 2001 / 1000.0 - 1);
 }
 
 /* Random labels: each is batch, m, n or k. */
@@ -131,9 +140,12 @@ static void labels(operand *a, operand *b, operand *c, int64_t *extent)
     for (int l = 0; l < LABELS; l++) {
         extent[l] = rand() % 12 == 0 ? rand() % 2 : 1 + rand() % 6;
         int kind = rand() % 5; /* 4: no such label */
-        if (kind == 0 || kind == 1 || kind == 3) push(a, l, extent[l]);
-        if (kind == 0 || kind == 2 || kind == 3) push(b, l, extent[l]);
-        if (kind < 3) push(c, l, extent[l]);
+        if (kind == 0 || kind == 1 || kind == 3)
+            push(a, l, extent[l]);
+        if (kind == 0 || kind == 2 || kind == 3)
+            push(b, l, extent[l]);
+        if (kind < 3)
+            push(c, l, extent[l]);
     }
     shuffle(a);
     shuffle(b);
@@ -162,19 +174,24 @@ Test(contract, agrees_with_plain_loops)
         if (add)
             draw(&c);
         else
-            for (int64_t i = 0; i < c.size; i++) set(&c, i - c.start, (double)NAN);
+            for (int64_t i = 0; i < c.size; i++)
+                set(&c, i - c.start, (double)NAN);
         unsigned outer = labels_of(&c), inner = (labels_of(&a) | labels_of(&b)) & ~outer;
         int64_t index[LABELS] = {0};
         int empty_outer = 0, empty_inner = 0;
         for (int l = 0; l < LABELS; l++) {
-            if (outer >> l & 1) empty_outer |= extent[l] == 0;
-            if (inner >> l & 1) empty_inner |= extent[l] == 0;
+            if (outer >> l & 1)
+                empty_outer |= extent[l] == 0;
+            if (inner >> l & 1)
+                empty_inner |= extent[l] == 0;
         }
         static double want[6 * 6 * 6 * 6 * 6 * 6]; /* all labels in the result */
         size_t n = 0;
-        if (!empty_outer) do {
+        if (!empty_outer)
+            do {
                 double s = add ? get(&c, position(&c, index)) : 0;
-                if (!empty_inner) do
+                if (!empty_inner)
+                    do
                         s += get(&a, position(&a, index)) * get(&b, position(&b, index));
                     while (next(index, extent, inner));
                 cr_assert(n < sizeof want / sizeof *want);
@@ -183,9 +200,11 @@ Test(contract, agrees_with_plain_loops)
         cr_assert_eq(contract(&a, &b, add, &c), TL_OK);
         n = 0;
         memset(index, 0, sizeof index);
-        if (!empty_outer) do {
+        if (!empty_outer)
+            do {
                 double v = get(&c, position(&c, index));
-                cr_assert(fabs(v - want[n]) <= (d == TL_F64 ? 1e-12 : 2e-4), "trial %d: %g, want %g", trial, v, want[n]);
+                cr_assert(fabs(v - want[n]) <= (d == TL_F64 ? 1e-12 : 2e-4),
+                          "trial %d: %g, want %g", trial, v, want[n]);
                 n++;
             } while (next(index, extent, outer));
         drop(&a);
@@ -215,14 +234,17 @@ Test(contract, bits_do_not_depend_on_layouts)
         operand *const from[2] = {&a, &b}, *const to[2] = {&a1, &b1};
         for (int o = 0; o < 2; o++) {
             int64_t index[LABELS] = {0};
-            do set(to[o], position(to[o], index), get(from[o], position(from[o], index)));
+            do
+                set(to[o], position(to[o], index), get(from[o], position(from[o], index)));
             while (tl_shape_count(from[o]->shape) > 0 && next(index, extent, labels_of(from[o])));
         }
         cr_assert_eq(contract(&a, &b, 0, &c), TL_OK);
         cr_assert_eq(contract(&a1, &b1, 0, &c1), TL_OK);
         int64_t index[LABELS] = {0};
-        if (tl_shape_count(c.shape) > 0) do
-                cr_assert(get(&c, position(&c, index)) == get(&c1, position(&c1, index)), "trial %d", trial);
+        if (tl_shape_count(c.shape) > 0)
+            do
+                cr_assert(get(&c, position(&c, index)) == get(&c1, position(&c1, index)),
+                          "trial %d", trial);
             while (next(index, extent, labels_of(&c)));
         drop(&a);
         drop(&b);
@@ -268,7 +290,8 @@ Test(contract, memory_runs_out_with_a_code)
     for (;; n++) {
         tl__fail_after(n);
         int code = contract(&a, &b, 0, &c);
-        if (code == TL_OK) break;
+        if (code == TL_OK)
+            break;
         cr_assert_eq(code, TL_ENOMEM);
         cr_assert(n < 10);
     }

@@ -94,7 +94,8 @@ Test(file, failures_name_the_file_and_the_reason)
     cr_assert_eq(tl__reader_open(&r, scratch_directory, &err), TL_EIO);
     cr_assert_eq(tl__reader_open(&r, NULL, &err), TL_EINVAL);
     cr_assert_eq(mkfifo(scratch_path("pipe"), 0600), 0);
-    cr_assert_eq(tl__reader_open(&r, scratch_path("pipe"), &err), TL_EIO, "a pipe must neither work nor wait");
+    cr_assert_eq(tl__reader_open(&r, scratch_path("pipe"), &err), TL_EIO,
+                 "a pipe must neither work nor wait");
     cr_assert_eq(scratch_files(), 1);
 }
 

@@ -1,4 +1,5 @@
-/* test_gemm.c -- products and contractions against plain loops, and bits against layouts and extents. */
+/* test_gemm.c -- products and contractions against plain loops, and bits against layouts and
+ * extents. */
 #include "core/gemm.h"
 
 #include "core/memory.h"
@@ -38,7 +39,11 @@ typedef struct own {
 
 static own matrix(tl_dtype d, int64_t rows, int64_t columns, order o)
 {
-    own w = {d, rows, columns, tl__aligned_alloc((size_t)(rows * columns * 6 + 1) * tl_dtype_size(d)), {0}};
+    own w = {d,
+             rows,
+             columns,
+             tl__aligned_alloc((size_t)(rows * columns * 6 + 1) * tl_dtype_size(d)),
+             {0}};
     int64_t rs = columns, cs = 1, start = 0;
     if (o == COLUMNS) {
         rs = 1;
@@ -50,7 +55,8 @@ static own matrix(tl_dtype d, int64_t rows, int64_t columns, order o)
         start = rows * columns - 1;
         rs = -columns;
         cs = -1;
-        if (start < 0) start = 0;
+        if (start < 0)
+            start = 0;
     }
     w.x = (tl_matrix){w.memory + start * (int64_t)tl_dtype_size(d), rs, cs};
     return w;
@@ -69,7 +75,8 @@ static double at(const own *w, int64_t i, int64_t j)
 static void fill(own *w)
 {
     for (int64_t i = 0; i < w->rows; i++)
-        for (int64_t j = 0; j < w->columns; j++) set_at(w, i, j, number());
+        for (int64_t j = 0; j < w->columns; j++)
+            set_at(w, i, j, number());
 }
 
 static void drop(own *w)
@@ -77,7 +84,8 @@ static void drop(own *w)
     tl__aligned_free(w->memory);
 }
 
-static void check_product(tl_dtype d, int64_t m, int64_t n, int64_t k, order oa, order ob, order oc, int add)
+static void check_product(tl_dtype d, int64_t m, int64_t n, int64_t k, order oa, order ob, order oc,
+                          int add)
 {
     own a = matrix(d, m, k, oa), b = matrix(d, k, n, ob), c = matrix(d, m, n, oc);
     fill(&a);
@@ -87,16 +95,20 @@ static void check_product(tl_dtype d, int64_t m, int64_t n, int64_t k, order oa,
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
             double s = add ? at(&c, i, j) : 0;
-            for (int64_t p = 0; p < k; p++) s += at(&a, i, p) * at(&b, p, j);
+            for (int64_t p = 0; p < k; p++)
+                s += at(&a, i, p) * at(&b, p, j);
             want[i * n + j] = s;
-            if (!add) set_at(&c, i, j, (double)NAN); /* storing must not read */
+            if (!add)
+                set_at(&c, i, j, (double)NAN); /* storing must not read */
         }
     cr_assert_eq(tl__gemm(d, m, n, k, a.x, b.x, add, c.x), TL_OK);
     double bound = (d == TL_F64 ? 1e-15 : 5e-7) * (2 + (double)k);
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++)
-            cr_assert(fabs(at(&c, i, j) - want[i * n + j]) <= bound, "%s m %d n %d k %d orders %d %d %d add %d at %d,%d: %g, want %g",
-                      tl_dtype_name(d), (int)m, (int)n, (int)k, oa, ob, oc, add, (int)i, (int)j, at(&c, i, j), want[i * n + j]);
+            cr_assert(fabs(at(&c, i, j) - want[i * n + j]) <= bound,
+                      "%s m %d n %d k %d orders %d %d %d add %d at %d,%d: %g, want %g",
+                      tl_dtype_name(d), (int)m, (int)n, (int)k, oa, ob, oc, add, (int)i, (int)j,
+                      at(&c, i, j), want[i * n + j]);
     free(want);
     drop(&a);
     drop(&b);
@@ -108,11 +120,14 @@ Test(gemm, agrees_with_plain_loops)
     srand(1);
     for (int trial = 0; trial < 600; trial++) {
         int64_t m = 1 + rand() % 40, n = 1 + rand() % 40, k = rand() % 50;
-        if (trial % 8 == 0) m = 1 + rand() % 3;
-        if (trial % 8 == 1) n = 1 + rand() % 3;
-        if (trial % 16 == 2) k = 380 + rand() % 500; /* over KC */
-        check_product(trial % 2 ? TL_F64 : TL_F32, m, n, k, (order)(rand() % ORDERS), (order)(rand() % ORDERS),
-                      (order)(rand() % ORDERS), rand() % 2);
+        if (trial % 8 == 0)
+            m = 1 + rand() % 3;
+        if (trial % 8 == 1)
+            n = 1 + rand() % 3;
+        if (trial % 16 == 2)
+            k = 380 + rand() % 500; /* over KC */
+        check_product(trial % 2 ? TL_F64 : TL_F32, m, n, k, (order)(rand() % ORDERS),
+                      (order)(rand() % ORDERS), (order)(rand() % ORDERS), rand() % 2);
     }
     check_product(TL_F32, 700, 70, 30, ROWS, ROWS, ROWS, 0); /* over MC */
     check_product(TL_F32, 70, 700, 30, ROWS, COLUMNS, COLUMNS, 1);
@@ -125,7 +140,9 @@ Test(gemm, every_small_product)
     srand(2);
     for (int64_t m = 0; m < 9; m++)
         for (int64_t n = 0; n < 9; n++)
-            for (int64_t k = 0; k < 9; k++) check_product((m + n + k) % 2 ? TL_F64 : TL_F32, m, n, k, ROWS, ROWS, ROWS, (int)(m % 2));
+            for (int64_t k = 0; k < 9; k++)
+                check_product((m + n + k) % 2 ? TL_F64 : TL_F32, m, n, k, ROWS, ROWS, ROWS,
+                              (int)(m % 2));
 }
 
 Test(gemm, nothing_summed_gives_zeros_or_leaves)
@@ -134,7 +151,8 @@ Test(gemm, nothing_summed_gives_zeros_or_leaves)
     const float none[1] = {0};
     tl_matrix x = {(void *)(uintptr_t)none, 0, 0};
     cr_assert_eq(tl__gemm(TL_F32, 2, 3, 0, x, x, 0, (tl_matrix){c, 3, 1}), TL_OK);
-    for (int i = 0; i < 6; i++) cr_assert_float_eq(c[i], 0, 0);
+    for (int i = 0; i < 6; i++)
+        cr_assert_float_eq(c[i], 0, 0);
     c[4] = 7;
     cr_assert_eq(tl__gemm(TL_F32, 2, 3, 0, x, x, 1, (tl_matrix){c, 3, 1}), TL_OK);
     cr_assert_float_eq(c[4], 7, 0);
@@ -144,14 +162,17 @@ Test(gemm, nothing_summed_gives_zeros_or_leaves)
 Test(gemm, operands_may_repeat_and_overlap)
 {
     float *x = tl__aligned_alloc(4096), *c = tl__aligned_alloc(40000);
-    for (int i = 0; i < 1024; i++) x[i] = (float)number();
+    for (int i = 0; i < 1024; i++)
+        x[i] = (float)number();
     const int64_t strides[][2] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}, {2, 1}, {0, 5}};
     const int64_t sizes[][3] = {{1, 20, 30}, {3, 20, 30}, {20, 2, 30}, {20, 30, 40}, {50, 5, 1}};
     for (int s = 0; s < 36; s++)
         for (int z = 0; z < 5; z++) {
-            const int64_t *sa = strides[s / 6], *sb = strides[s % 6], m = sizes[z][0], n = sizes[z][1], k = sizes[z][2];
-            cr_assert_eq(tl__gemm(TL_F32, m, n, k, (tl_matrix){x, sa[0], sa[1]}, (tl_matrix){x, sb[0], sb[1]}, 0,
-                                  (tl_matrix){c, n, 1}), TL_OK);
+            const int64_t *sa = strides[s / 6], *sb = strides[s % 6], m = sizes[z][0],
+                          n = sizes[z][1], k = sizes[z][2];
+            cr_assert_eq(tl__gemm(TL_F32, m, n, k, (tl_matrix){x, sa[0], sa[1]},
+                                  (tl_matrix){x, sb[0], sb[1]}, 0, (tl_matrix){c, n, 1}),
+                         TL_OK);
             for (int64_t i = 0; i < m; i++)
                 for (int64_t j = 0; j < n; j++) {
                     double want = 0;
@@ -164,17 +185,20 @@ Test(gemm, operands_may_repeat_and_overlap)
     tl__aligned_free(c);
 }
 
-/* An element that is not a number spoils its row or column and nothing else, whatever lies in the corners of the tiles. */
+/* An element that is not a number spoils its row or column and nothing else, whatever lies in
+ * the corners of the tiles. */
 Test(gemm, nan_and_infinity_stay_in_their_rows)
 {
     for (int64_t m = 1; m < 20; m += 6)
         for (int64_t n = 2; n < 40; n += 7) {
-            own a = matrix(TL_F32, m, 10, ROWS), b = matrix(TL_F32, 10, n, COLUMNS), c = matrix(TL_F32, m, n, ROWS);
+            own a = matrix(TL_F32, m, 10, ROWS), b = matrix(TL_F32, 10, n, COLUMNS),
+                c = matrix(TL_F32, m, n, ROWS);
             fill(&a);
             fill(&b);
             set_at(&a, m - 1, 3, (double)NAN);
             set_at(&b, 9, n - 1, (double)INFINITY);
-            for (int64_t i = 0; i < m; i++) set_at(&a, i, 9, 1);
+            for (int64_t i = 0; i < m; i++)
+                set_at(&a, i, 9, 1);
             cr_assert_eq(tl__gemm(TL_F32, m, n, 10, a.x, b.x, 0, c.x), TL_OK);
             for (int64_t i = 0; i < m; i++)
                 for (int64_t j = 0; j < n; j++) {
@@ -194,20 +218,25 @@ Test(gemm, nan_and_infinity_stay_in_their_rows)
 
 /* ---- bits ------------------------------------------------------------------------------------ */
 
-/* Whether the first rows and columns of C, computed with extents m and n and the given orders, are those of the reference. */
-static void check_bits(const own *a, const own *b, const own *want, int64_t m, int64_t n, order oa, order ob, order oc)
+/* Whether the first rows and columns of C, computed with extents m and n and the given orders,
+ * are those of the reference. */
+static void check_bits(const own *a, const own *b, const own *want, int64_t m, int64_t n, order oa,
+                       order ob, order oc)
 {
     tl_dtype d = a->dtype;
     int64_t k = a->columns;
     own a1 = matrix(d, m, k, oa), b1 = matrix(d, k, n, ob), c1 = matrix(d, m, n, oc);
     for (int64_t i = 0; i < m; i++)
-        for (int64_t p = 0; p < k; p++) set_at(&a1, i, p, at(a, i, p));
+        for (int64_t p = 0; p < k; p++)
+            set_at(&a1, i, p, at(a, i, p));
     for (int64_t p = 0; p < k; p++)
-        for (int64_t j = 0; j < n; j++) set_at(&b1, p, j, at(b, p, j));
+        for (int64_t j = 0; j < n; j++)
+            set_at(&b1, p, j, at(b, p, j));
     cr_assert_eq(tl__gemm(d, m, n, k, a1.x, b1.x, 0, c1.x), TL_OK);
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++)
-            cr_assert(at(&c1, i, j) == at(want, i, j), "%s m %d n %d k %d orders %d %d %d: %a, not %a", tl_dtype_name(d), (int)m,
+            cr_assert(at(&c1, i, j) == at(want, i, j),
+                      "%s m %d n %d k %d orders %d %d %d: %a, not %a", tl_dtype_name(d), (int)m,
                       (int)n, (int)k, oa, ob, oc, at(&c1, i, j), at(want, i, j));
     drop(&a1);
     drop(&b1);
@@ -221,14 +250,16 @@ static void check_all_bits(int64_t m0, int64_t n0, const int64_t *ms, const int6
     for (int kk = 0; kk < 5; kk++)
         for (int d = 0; d < 2; d++) {
             tl_dtype dtype = d ? TL_F64 : TL_F32;
-            own a = matrix(dtype, m0, ks[kk], ROWS), b = matrix(dtype, ks[kk], n0, ROWS), c = matrix(dtype, m0, n0, ROWS);
+            own a = matrix(dtype, m0, ks[kk], ROWS), b = matrix(dtype, ks[kk], n0, ROWS),
+                c = matrix(dtype, m0, n0, ROWS);
             fill(&a);
             fill(&b);
             cr_assert_eq(tl__gemm(dtype, m0, n0, ks[kk], a.x, b.x, 0, c.x), TL_OK);
             for (const int64_t *m = ms; *m; m++)
                 for (const int64_t *n = ns; *n; n++)
                     for (int o = 0; o < ORDERS * ORDERS; o++)
-                        check_bits(&a, &b, &c, *m, *n, (order)(o / ORDERS), (order)(o % ORDERS), (order)((o + 1) % ORDERS));
+                        check_bits(&a, &b, &c, *m, *n, (order)(o / ORDERS), (order)(o % ORDERS),
+                                   (order)((o + 1) % ORDERS));
             drop(&a);
             drop(&b);
             drop(&c);
@@ -237,7 +268,8 @@ static void check_all_bits(int64_t m0, int64_t n0, const int64_t *ms, const int6
 
 Test(gemm, bits_do_not_depend_on_extents_or_strides)
 {
-    check_all_bits(100, 50, (const int64_t[]){4, 7, 12, 32, 100, 0}, (const int64_t[]){4, 16, 50, 0});
+    check_all_bits(100, 50, (const int64_t[]){4, 7, 12, 32, 100, 0},
+                   (const int64_t[]){4, 16, 50, 0});
 }
 
 Test(gemm, bits_of_thin_products_do_not_depend_on_extents_or_strides)
@@ -246,22 +278,26 @@ Test(gemm, bits_of_thin_products_do_not_depend_on_extents_or_strides)
     check_all_bits(50, 3, (const int64_t[]){1, 5, 50, 0}, (const int64_t[]){1, 2, 3, 0});
 }
 
-/* A part has the bits of the whole, however thin it is; and adding to what is there is one addition more. */
+/* A part has the bits of the whole, however thin it is; and adding to what is there is one
+ * addition more. */
 Test(gemm, a_part_has_the_bits_of_the_whole)
 {
     srand(4);
     for (int64_t m = 2; m < 40; m += 18) {
         int64_t n = 30, k = 500;
-        own a = matrix(TL_F32, m, k, ROWS), b = matrix(TL_F32, k, n, COLUMNS), c = matrix(TL_F32, m, n, ROWS), d = matrix(TL_F32, m, n, ROWS);
+        own a = matrix(TL_F32, m, k, ROWS), b = matrix(TL_F32, k, n, COLUMNS),
+            c = matrix(TL_F32, m, n, ROWS), d = matrix(TL_F32, m, n, ROWS);
         fill(&a);
         fill(&b);
         cr_assert_eq(tl__gemm(TL_F32, m, n, k, a.x, b.x, 0, c.x), TL_OK);
         for (int64_t i = 0; i < m; i++) {
-            tl_matrix row = {(float *)a.x.data + i * a.x.rs, a.x.rs, a.x.cs}, to = {(float *)d.x.data + i * d.x.rs, d.x.rs, d.x.cs};
+            tl_matrix row = {(float *)a.x.data + i * a.x.rs, a.x.rs, a.x.cs},
+                      to = {(float *)d.x.data + i * d.x.rs, d.x.rs, d.x.cs};
             cr_assert_eq(tl__gemm_part(TL_F32, m, n, 1, n, k, row, b.x, 0, to), TL_OK);
         }
         for (int64_t i = 0; i < m; i++)
-            for (int64_t j = 0; j < n; j++) cr_assert(at(&c, i, j) == at(&d, i, j));
+            for (int64_t j = 0; j < n; j++)
+                cr_assert(at(&c, i, j) == at(&d, i, j));
         drop(&a);
         drop(&b);
         drop(&c);
@@ -271,7 +307,8 @@ Test(gemm, a_part_has_the_bits_of_the_whole)
 
 Test(gemm, memory_runs_out_with_a_code)
 {
-    own a = matrix(TL_F32, 200, 300, ROWS), b = matrix(TL_F32, 300, 200, ROWS), c = matrix(TL_F32, 200, 200, ROWS);
+    own a = matrix(TL_F32, 200, 300, ROWS), b = matrix(TL_F32, 300, 200, ROWS),
+        c = matrix(TL_F32, 200, 200, ROWS);
     fill(&a);
     fill(&b);
     tl__fail_after(1);

@@ -1,5 +1,5 @@
-/* test_grad.c -- tl_grad on the plain tape: what the sweep adds up, leaves out and refuses. Each rule is checked by the registry's test, recurrence
- * in test_scan_grad.c. */
+/* test_grad.c -- tl_grad on the plain tape: what the sweep adds up, leaves out and refuses. Each
+ * rule is checked by the registry's test, recurrence in test_scan_grad.c. */
 #include "ops/ops.h"
 
 #include "core/node.h"
@@ -21,7 +21,8 @@ static void holds(tl_tensor t, int n, const double *want)
     double got[ROOM];
     cr_assert_eq(tl_read_f64(t, got, n), TL_OK, "%s", t.tape ? tl_tape_error(t.tape) : "inert");
     for (int i = 0; i < n; i++)
-        cr_assert(fabs(got[i] - want[i]) <= 1e-12 * (1 + fabs(want[i])), "element %d: got %.17g, want %.17g", i, got[i], want[i]);
+        cr_assert(fabs(got[i] - want[i]) <= 1e-12 * (1 + fabs(want[i])),
+                  "element %d: got %.17g, want %.17g", i, got[i], want[i]);
 }
 
 /* count_ops -- how many nodes of this operation lie in slots from .. to. */
@@ -50,7 +51,8 @@ Test(grad, seeds_weigh_the_outputs)
     tl_tape *tape = tl_tape_new(NULL);
     tl_tensor x = input(tape, tl_shape1(2), (const double[]){1, 2});
     tl_tensor out[2] = {tl_mul(x, x), tl_sum_all(x)}, g;
-    tl_tensor seed[2] = {input(tape, tl_shape1(2), (const double[]){10, 100}), tl_scalar(tape, TL_F64, 0.5)};
+    tl_tensor seed[2] = {input(tape, tl_shape1(2), (const double[]){10, 100}),
+                         tl_scalar(tape, TL_F64, 0.5)};
     cr_assert_eq(tl_grad(2, out, seed, 1, &x, &g), TL_OK);
     holds(g, 2, (double[]){20.5, 400.5});
     tl_tape_free(tape);
@@ -59,7 +61,8 @@ Test(grad, seeds_weigh_the_outputs)
 Test(grad, zeros_where_nothing_depends)
 {
     tl_tape *tape = tl_tape_new(NULL);
-    tl_tensor x = input(tape, tl_shape2(1, 2), (const double[]){1, 2}), y = tl_exp(x), z = input(tape, tl_shape1(3), (const double[3]){0}), g[3];
+    tl_tensor x = input(tape, tl_shape2(1, 2), (const double[]){1, 2}), y = tl_exp(x),
+              z = input(tape, tl_shape1(3), (const double[3]){0}), g[3];
     tl_tensor later = tl_sin(y), in[3] = {z, later, x};
     cr_assert_eq(tl_grad(1, &y, NULL, 3, in, g), TL_OK);
     holds(g[0], 3, (double[]){0, 0, 0});
@@ -84,7 +87,8 @@ Test(grad, intermediate_values_are_inputs_too_and_let_gradients_through)
 Test(grad, the_gradients_may_be_written_over_the_inputs)
 {
     tl_tape *tape = tl_tape_new(NULL);
-    tl_tensor in[2] = {input(tape, tl_shape1(1), (const double[]){3}), input(tape, tl_shape1(1), (const double[]){5})};
+    tl_tensor in[2] = {input(tape, tl_shape1(1), (const double[]){3}),
+                       input(tape, tl_shape1(1), (const double[]){5})};
     tl_tensor y = tl_mul(in[0], in[1]);
     cr_assert_eq(tl_grad(1, &y, NULL, 2, in, in), TL_OK);
     holds(in[0], 1, (double[]){5});
@@ -95,7 +99,8 @@ Test(grad, the_gradients_may_be_written_over_the_inputs)
 Test(grad, what_was_broadcast_is_summed_back)
 {
     tl_tape *tape = tl_tape_new(NULL);
-    tl_tensor a = input(tape, tl_shape2(2, 1), (const double[]){1, 2}), b = input(tape, tl_shape1(3), (const double[]){3, 4, 5});
+    tl_tensor a = input(tape, tl_shape2(2, 1), (const double[]){1, 2}),
+              b = input(tape, tl_shape1(3), (const double[]){3, 4, 5});
     tl_tensor y = tl_mul(a, b), in[2] = {a, b}, g[2];
     tl_grad(1, &y, NULL, 2, in, g);
     cr_assert(tl_shape_equal(tl_shape_of(g[0]), tl_shape2(2, 1)));
@@ -182,7 +187,8 @@ Test(grad, ten_thousand_steps_are_linear)
     static double v[T];
     for (int t = 0; t < T; t++)
         v[t] = 0.001 * (t % 100);
-    tl_tensor xs = input(tape, tl_shape2(T, 1), v), w = input(tape, tl_shape1(1), (const double[]){0.5});
+    tl_tensor xs = input(tape, tl_shape2(T, 1), v),
+              w = input(tape, tl_shape1(1), (const double[]){0.5});
     tl_tensor h = tl_zeros(tape, TL_F64, tl_shape2(1, 1)), in[2] = {xs, w}, g[2];
     for (int t = 0; t < T; t++)
         h = tl_tanh(tl_add(tl_mul(h, w), tl_slice(xs, 0, t, 1)));
@@ -206,20 +212,22 @@ Test(grad, ten_thousand_steps_are_linear)
     tl_tape_free(tape);
 }
 
-/* ---- errors --------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 /* refused -- the tape's error has this code and its message these words. */
 static void refused(tl_tape *tape, int code, const char *words)
 {
     cr_assert_eq(tl_tape_status(tape), code, "%s", tl_tape_error(tape));
-    cr_assert(strstr(tl_tape_error(tape), words), "\"%s\" is not in \"%s\"", words, tl_tape_error(tape));
+    cr_assert(strstr(tl_tape_error(tape), words), "\"%s\" is not in \"%s\"", words,
+              tl_tape_error(tape));
     tl_tape_free(tape);
 }
 
 Test(grad, an_integer_input)
 {
     tl_tape *tape = tl_tape_new(NULL);
-    tl_tensor x = input(tape, tl_shape1(1), (const double[]){1}), k = tl_input_i32(tape, tl_shape1(1), (const int32_t[]){1}), g = x;
+    tl_tensor x = input(tape, tl_shape1(1), (const double[]){1}),
+              k = tl_input_i32(tape, tl_shape1(1), (const int32_t[]){1}), g = x;
     cr_assert_eq(tl_grad(1, &x, NULL, 1, &k, &g), TL_EDTYPE);
     cr_assert_null(g.tape);
     refused(tape, TL_EDTYPE, "tl_grad: input 0");
@@ -228,7 +236,8 @@ Test(grad, an_integer_input)
 Test(grad, a_seed_of_another_shape)
 {
     tl_tape *tape = tl_tape_new(NULL);
-    tl_tensor x = input(tape, tl_shape1(2), (const double[]){1, 2}), seed = tl_scalar(tape, TL_F64, 1), g;
+    tl_tensor x = input(tape, tl_shape1(2), (const double[]){1, 2}),
+              seed = tl_scalar(tape, TL_F64, 1), g;
     cr_assert_eq(tl_grad(1, &x, &seed, 1, &x, &g), TL_ESHAPE);
     refused(tape, TL_ESHAPE, "seed 0 is f64 [], output 0 is f64 [2]");
 }
@@ -236,7 +245,8 @@ Test(grad, a_seed_of_another_shape)
 Test(grad, an_input_of_another_tape)
 {
     tl_tape *tape = tl_tape_new(NULL), *other = tl_tape_new(NULL);
-    tl_tensor x = input(tape, tl_shape1(1), (const double[]){1}), y = input(other, tl_shape1(1), (const double[]){1}), g;
+    tl_tensor x = input(tape, tl_shape1(1), (const double[]){1}),
+              y = input(other, tl_shape1(1), (const double[]){1}), g;
     cr_assert_eq(tl_grad(1, &x, NULL, 1, &y, &g), TL_ETAPE);
     refused(other, TL_ETAPE, "input 0 lives on this tape");
     refused(tape, TL_ETAPE, "input 0 lives on another tape");
@@ -279,9 +289,11 @@ Test(grad, nothing_to_do)
 
 Test(grad, an_operation_without_a_rule)
 {
-    static const tl_op op = {.name = "mystery", .doc = "a", .grad_doc = "none yet", .kind = TL_OTHER};
+    static const tl_op op = {
+        .name = "mystery", .doc = "a", .grad_doc = "none yet", .kind = TL_OTHER};
     tl_tape *tape = tl_tape_new(NULL);
-    tl_tensor x = input(tape, tl_shape1(1), (const double[]){1}), y = tl_record(&op, 1, &x, NULL), g;
+    tl_tensor x = input(tape, tl_shape1(1), (const double[]){1}), y = tl_record(&op, 1, &x, NULL),
+              g;
     cr_assert_eq(tl_grad(1, &y, NULL, 1, &x, &g), TL_ENOGRAD);
     refused(tape, TL_ENOGRAD, "mystery");
 }

@@ -1,11 +1,13 @@
-/* test_halffloat.c -- every 16-bit pattern against its definition as sign, exponent and fraction. */
+/* test_halffloat.c -- every 16-bit pattern against its definition as sign, exponent and
+ * fraction. */
 #include "core/halffloat.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
 
-/* defined -- (-1)^s 2^(e-bias) 1.f, or 0.f at the lowest exponent; both formats differ only in their widths. */
+/* defined -- (-1)^s 2^(e-bias) 1.f, or 0.f at the lowest exponent; both formats differ only in
+ * their widths. */
 static double defined(unsigned bits, int exponent_bits, int fraction_bits)
 {
     unsigned fraction = bits & ((1u << fraction_bits) - 1);
@@ -23,8 +25,9 @@ static void check(float got, double want, unsigned bits)
     if (isnan(want))
         cr_assert(isnan(got), "%04x", bits);
     else
-        cr_assert(got == (float)want && (double)(float)want == want && !signbit(got) == !signbit(want), "%04x: %g, want %g", bits,
-                  (double)got, want);
+        cr_assert(got == (float)want && (double)(float)want == want &&
+                      !signbit(got) == !signbit(want),
+                  "%04x: %g, want %g", bits, (double)got, want);
 }
 
 Test(halffloat, every_f16)

@@ -5,17 +5,17 @@
 
 static tl_tape *tape;
 
-static void open(void)
+static void tape_open(void)
 {
     tape = tl_tape_new(NULL);
 }
 
-static void done(void)
+static void tape_close(void)
 {
     tl_tape_free(tape);
 }
 
-TestSuite(index, .init = open, .fini = done);
+TestSuite(index, .init = tape_open, .fini = tape_close);
 
 static tl_tensor table(void)
 {
@@ -27,21 +27,27 @@ static tl_tensor table(void)
 
 Test(index, rows_of_a_table)
 {
-    expect(tl_gather(table(), INDICES(tl_shape1(3), 3, 0, 3)), tl_shape2(3, 2), 40, 41, 10, 11, 40, 41);
+    expect(tl_gather(table(), INDICES(tl_shape1(3), 3, 0, 3)), tl_shape2(3, 2), 40, 41, 10, 11, 40,
+           41);
     expect(tl_gather(table(), INDICES(tl_shape2(2, 1), 1, 2)), tl_shape3(2, 1, 2), 20, 21, 30, 31);
     expect(tl_gather(table(), INDICES(tl_shape0(), 2)), tl_shape1(2), 30, 31);
     const double v[3] = {5, 6, 7};
-    expect(tl_gather(tl_input_f64(tape, tl_shape1(3), v), INDICES(tl_shape1(2), 2, 0)), tl_shape1(2), 7, 5);
-    expect(tl_gather(tl_transpose(table(), 0, 1), INDICES(tl_shape1(1), 1)), tl_shape2(1, 4), 11, 21, 31, 41);
-    expect_i32(tl_gather(INDICES(tl_shape1(3), 7, 8, 9), INDICES(tl_shape1(2), 2, 0)), tl_shape1(2), 9, 7);
+    expect(tl_gather(tl_input_f64(tape, tl_shape1(3), v), INDICES(tl_shape1(2), 2, 0)),
+           tl_shape1(2), 7, 5);
+    expect(tl_gather(tl_transpose(table(), 0, 1), INDICES(tl_shape1(1), 1)), tl_shape2(1, 4), 11,
+           21, 31, 41);
+    expect_i32(tl_gather(INDICES(tl_shape1(3), 7, 8, 9), INDICES(tl_shape1(2), 2, 0)), tl_shape1(2),
+               9, 7);
 }
 
 Test(index, rows_added_where_they_came_from)
 {
     const double v[6] = {1, 2, 10, 20, 100, 200};
     tl_tensor src = tl_input_f64(tape, tl_shape2(3, 2), v);
-    expect(tl_scatter_add(src, INDICES(tl_shape1(3), 3, 0, 3), 4), tl_shape2(4, 2), 10, 20, 0, 0, 0, 0, 101, 202);
-    expect(tl_scatter_add(src, INDICES(tl_shape2(3, 2), 0, 1, 0, 1, 0, 0), 2), tl_shape1(2), 311, 22);
+    expect(tl_scatter_add(src, INDICES(tl_shape1(3), 3, 0, 3), 4), tl_shape2(4, 2), 10, 20, 0, 0, 0,
+           0, 101, 202);
+    expect(tl_scatter_add(src, INDICES(tl_shape2(3, 2), 0, 1, 0, 1, 0, 0), 2), tl_shape1(2), 311,
+           22);
 }
 
 Test(index, gradient_of_gather)
@@ -90,16 +96,22 @@ Test(index, kernels_on_every_layout)
     float srcf[4 * 3 * 5];
     int32_t idx[4 * 3], along[4 * 2 * 5];
     numbers(60, src);
-    for (int i = 0; i < 60; i++) srcf[i] = (float)src[i];
-    for (int i = 0; i < 12; i++) idx[i] = i * 5 % 4;
-    for (int i = 0; i < 40; i++) along[i] = i * 2 % 3;
+    for (int i = 0; i < 60; i++)
+        srcf[i] = (float)src[i];
+    for (int i = 0; i < 12; i++)
+        idx[i] = i * 5 % 4;
+    for (int i = 0; i < 40; i++)
+        along[i] = i * 2 % 3;
     const int64_t V = 4, axis = 2, hot[2] = {4, TL_F32}, put[2] = {2, 6};
     const tl_attr none = {0, NULL, 0, NULL}, rows = {1, &V, 0, NULL}, middle = {1, &axis, 0, NULL};
     const tl_attr classes = {2, hot, 0, NULL}, putting = {2, put, 0, NULL};
     const tl_dtype f64[2] = {TL_F64, TL_I32}, f32[2] = {TL_F32, TL_I32}, i32[1] = {TL_I32};
-    void *d64[2] = {src, idx}, *d32[2] = {srcf, idx}, *a64[2] = {src, along}, *a32[2] = {srcf, along}, *only[1] = {idx};
-    const tl_shape gather[2] = {tl_shape3(4, 3, 5), tl_shape2(4, 3)}, scatter[2] = {tl_shape3(4, 3, 5), tl_shape2(4, 3)};
-    const tl_shape take[2] = {tl_shape3(4, 3, 5), tl_shape3(4, 2, 5)}, puts[2] = {tl_shape3(4, 2, 5), tl_shape3(4, 2, 5)};
+    void *d64[2] = {src, idx}, *d32[2] = {srcf, idx}, *a64[2] = {src, along},
+         *a32[2] = {srcf, along}, *only[1] = {idx};
+    const tl_shape gather[2] = {tl_shape3(4, 3, 5), tl_shape2(4, 3)},
+                   scatter[2] = {tl_shape3(4, 3, 5), tl_shape2(4, 3)};
+    const tl_shape take[2] = {tl_shape3(4, 3, 5), tl_shape3(4, 2, 5)},
+                   puts[2] = {tl_shape3(4, 2, 5), tl_shape3(4, 2, 5)};
     const tl_shape flat[1] = {tl_shape2(4, 3)};
     same_on_odd_layouts(&tl_op_gather, &none, 2, f64, gather, d64);
     same_on_odd_layouts(&tl_op_gather, &none, 2, f32, gather, d32);
@@ -124,7 +136,8 @@ Test(index, long_rows_are_added_whole)
     const tl_shape shape[2] = {tl_shape2(N, E), tl_shape1(N)};
     void *data[2] = {src, idx};
     tl_shape got;
-    cr_assert_eq(run_dense(&tl_op_scatter_add, &attr, 2, dtype, shape, data, &got, out, NULL), TL_OK);
+    cr_assert_eq(run_dense(&tl_op_scatter_add, &attr, 2, dtype, shape, data, &got, out, NULL),
+                 TL_OK);
     for (int j = 0; j < E; j++) {
         cr_assert_eq(out[j], src[E + j]);
         cr_assert_eq(out[E + j], src[j] + src[2 * E + j]);
@@ -143,7 +156,8 @@ Test(index, an_index_outside_is_named)
     expect_error(tape, TL_ERANGE, "one_hot: got index 9 at [1], want one in [0,3)");
     tl_eval(1, (tl_tensor[]){tl_take_along(table(), INDICES(tl_shape2(4, 1), 0, 1, 2, 0), 1)});
     expect_error(tape, TL_ERANGE, "take_along: got index 2 at [2,0], want one in [0,2)");
-    tl_eval(1, (tl_tensor[]){tl_put_along(table(), INDICES(tl_shape2(4, 2), 0, 0, 0, 0, 0, 0, 0, -7), 1, 2)});
+    tl_eval(1, (tl_tensor[]){
+                   tl_put_along(table(), INDICES(tl_shape2(4, 2), 0, 0, 0, 0, 0, 0, 0, -7), 1, 2)});
     expect_error(tape, TL_ERANGE, "put_along: got index -7 at [3,1], want one in [0,2)");
 }
 
@@ -156,7 +170,8 @@ Test(index, messages)
     tl_scatter_add(table(), INDICES(tl_shape1(3), 0, 0, 0), 2);
     expect_error(tape, TL_ESHAPE, "scatter_add: got rows [4,2], indices [3]");
     tl_take_along(table(), INDICES(tl_shape2(3, 1), 0, 0, 0), 1);
-    expect_error(tape, TL_ESHAPE, "take_along: got [4,2], indices [3,1], want equal extents but along axis 1");
+    expect_error(tape, TL_ESHAPE,
+                 "take_along: got [4,2], indices [3,1], want equal extents but along axis 1");
     tl_take_along(table(), INDICES(tl_shape2(4, 1), 0, 0, 0, 0), 2);
     expect_error(tape, TL_ESHAPE, "take_along: got axis 2, want one in [-2,2)");
     tl_put_along(table(), INDICES(tl_shape2(4, 1), 0, 0, 0, 0), 1, 2);

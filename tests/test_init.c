@@ -1,4 +1,5 @@
-/* test_init.c -- initialisers: ranges, moments, orthogonality, gate blocks, independence of order. */
+/* test_init.c -- initialisers: ranges, moments, orthogonality, gate blocks, independence of order.
+ * */
 #include "nn/init.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +11,8 @@ enum { ROWS = 120, COLS = 80, N = ROWS * COLS };
 static double value[N];
 
 /* Fills a [rows,cols] parameter of this name and reads it into value. */
-static void fill(const char *name, tl_init init, int64_t rows, int64_t cols, int blocks, uint64_t seed)
+static void fill(const char *name, tl_init init, int64_t rows, int64_t cols, int blocks,
+                 uint64_t seed)
 {
     tl_err err = {0};
     tl_params *set = tl_params_new(TL_F64);
@@ -41,7 +43,8 @@ static void is_uniform(tl_init init, double mean, double limit)
     double m, d, least, most;
     fill("w", init, ROWS, COLS, 1, 3);
     moments(&m, &d, &least, &most);
-    cr_assert(least >= mean - limit && most <= mean + limit, "[%g,%g], want +-%g", least, most, limit);
+    cr_assert(least >= mean - limit && most <= mean + limit, "[%g,%g], want +-%g", least, most,
+              limit);
     cr_assert(least < mean - 0.99 * limit && most > mean + 0.99 * limit, "[%g,%g]", least, most);
     cr_assert(fabs(m - mean) < 0.03 * limit, "mean %g", m);
     cr_assert(fabs(d - limit / sqrt(3)) < 0.02 * limit, "deviation %g", d);
@@ -73,7 +76,8 @@ Test(init, ranges_and_moments)
 }
 
 /* Inner product of rows or columns i and j of a [rows,cols] matrix. */
-static double product(const double *a, int64_t rows, int64_t cols, int by_rows, int64_t i, int64_t j)
+static double product(const double *a, int64_t rows, int64_t cols, int by_rows, int64_t i,
+                      int64_t j)
 {
     double s = 0;
     for (int64_t k = 0; k < (by_rows ? cols : rows); k++)
@@ -88,7 +92,8 @@ static void is_orthogonal(const double *a, int64_t rows, int64_t cols, double ga
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j <= i; j++) {
             double want = i == j ? gain * gain : 0, got = product(a, rows, cols, by_rows, i, j);
-            cr_assert(fabs(got - want) < 1e-13 * gain * gain, "[%d,%d] %g", (int)i, (int)j, got - want);
+            cr_assert(fabs(got - want) < 1e-13 * gain * gain, "[%d,%d] %g", (int)i, (int)j,
+                      got - want);
         }
 }
 
@@ -163,6 +168,7 @@ Test(init, wrong_arguments_are_refused)
     cr_assert_eq(tl_param_init(p, tl_init_constant(1), 0, 4, 0, 0, &err), TL_EINVAL);
     cr_assert(strstr(err.message, "4 blocks"), "%s", err.message);
     cr_assert_eq(tl_param_init(p, tl_init_constant(1), 0, 0, 0, 0, NULL), TL_EINVAL);
-    cr_assert_eq(tl_param_init(p, tl_init_plus(tl_init_constant(1), 3, 1), 0, 3, 0, 0, NULL), TL_EINVAL);
+    cr_assert_eq(tl_param_init(p, tl_init_plus(tl_init_constant(1), 3, 1), 0, 3, 0, 0, NULL),
+                 TL_EINVAL);
     tl_params_free(set);
 }

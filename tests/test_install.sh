@@ -6,24 +6,24 @@
 # C++17, and takes the programs out of README.md (code blocks that open with ```c NAME.c): each must
 # build and run as C, as C++ and linked statically, so what the README shows is true.
 set -u
+build=$(cd "$1" && pwd) || exit 1
 cd "$(dirname "$0")/.." || exit 1
-build=$1
-installed=$PWD/$build/installed
-programs=$PWD/$build/readme
+installed=$build/installed
+programs=$build/readme
 log=$installed/log
 count=0
 failed=0
 
 # check NAME COMMAND... -- one TAP line; what the command said follows a failure.
 check() {
-    name=$1
+    title=$1
     shift
     count=$((count + 1))
     if "$@" >"$log" 2>&1; then
-        echo "ok $count - $name"
+        echo "ok $count - $title"
     else
         failed=$((failed + 1))
-        echo "not ok $count - $name"
+        echo "not ok $count - $title"
         sed 's/^/# /' "$log"
     fi
 }

@@ -25,7 +25,8 @@ static int same_elements(tl_shape s, tl_layout l, tl_shape s1, tl_layout l1)
     cr_assert_eq(tl_shape_count(s), tl_shape_count(s1));
     int64_t *x = offsets(&s, &l), *y = offsets(&s1, &l1), n = tl_shape_count(s);
     int same = 1;
-    for (int64_t e = 0; e < n; e++) same &= x[e] == y[e];
+    for (int64_t e = 0; e < n; e++)
+        same &= x[e] == y[e];
     free(x);
     free(y);
     return same;
@@ -36,7 +37,8 @@ Test(layout, dense_is_row_major)
     tl_shape s = tl_shape3(2, 3, 4);
     tl_layout l = tl__layout_dense(&s);
     int64_t *x = offsets(&s, &l);
-    for (int64_t e = 0; e < 24; e++) cr_assert_eq(x[e], e);
+    for (int64_t e = 0; e < 24; e++)
+        cr_assert_eq(x[e], e);
     free(x);
     cr_assert(tl__layout_is_dense(&s, &l));
     l.offset = 5;
@@ -63,20 +65,23 @@ Test(layout, broadcast_repeats)
     tl_layout in = {.offset = 10, .stride = {-2, 1}}, out;
     tl__layout_broadcast(&from, &in, &to, &out);
     int64_t *x = offsets(&to, &out);
-    for (int64_t e = 0; e < 24; e++) cr_assert_eq(x[e], 10 - 2 * (e / 4 % 3));
+    for (int64_t e = 0; e < 24; e++)
+        cr_assert_eq(x[e], 10 - 2 * (e / 4 % 3));
     free(x);
     tl_shape scalar = tl_shape0();
     tl_layout one = {.offset = 3};
     tl__layout_broadcast(&scalar, &one, &to, &out);
     x = offsets(&to, &out);
-    for (int64_t e = 0; e < 24; e++) cr_assert_eq(x[e], 3);
+    for (int64_t e = 0; e < 24; e++)
+        cr_assert_eq(x[e], 3);
     free(x);
 }
 
 Test(layout, reshape_of_dense_values)
 {
-    const tl_shape shapes[] = {tl_shape1(24),       tl_shape2(4, 6),    tl_shape2(6, 4),       tl_shape3(2, 3, 4),
-                               tl_shape4(1, 24, 1, 1), tl_shape3(1, 4, 6), tl_shape4(2, 2, 2, 3)};
+    const tl_shape shapes[] = {tl_shape1(24),        tl_shape2(4, 6),        tl_shape2(6, 4),
+                               tl_shape3(2, 3, 4),   tl_shape4(1, 24, 1, 1), tl_shape3(1, 4, 6),
+                               tl_shape4(2, 2, 2, 3)};
     for (int i = 0; i < 7; i++)
         for (int j = 0; j < 7; j++) {
             tl_layout in = tl__layout_dense(&shapes[i]), out;
@@ -92,12 +97,13 @@ Test(layout, reshape_of_dense_values)
     cr_assert_eq(out.offset, 4);
 }
 
-/* Every shape of 24 elements from every layout of another: when strides are found they name the same elements, and a case that is known
- * to have some is found. */
+/* Every shape of 24 elements from every layout of another: when strides are found they name the
+ * same elements, and a case that is known to have some is found. */
 Test(layout, reshape_of_strided_values)
 {
     tl_shape s = tl_shape3(4, 2, 3), t;
-    tl_layout gap = {.stride = {10, 3, 1}}, turned = {.stride = {1, 12, 4}}, reversed = {.offset = 23, .stride = {-6, -3, -1}};
+    tl_layout gap = {.stride = {10, 3, 1}}, turned = {.stride = {1, 12, 4}},
+              reversed = {.offset = 23, .stride = {-6, -3, -1}};
     tl_layout repeated = {.stride = {0, 0, 0}}, out;
     t = tl_shape2(4, 6);
     cr_assert_eq(tl__layout_reshape(&s, &gap, &t, &out), 0); /* columns 0..5 of rows of 10 */
@@ -120,12 +126,15 @@ Test(layout, reshape_of_strided_values)
     cr_assert(same_elements(s, repeated, t, out));
     srand(1);
     for (int trial = 0; trial < 2000; trial++) {
-        const tl_shape all[] = {tl_shape1(24),       tl_shape2(4, 6),       tl_shape2(6, 4),      tl_shape3(2, 3, 4),
-                                tl_shape4(1, 8, 3, 1), tl_shape4(2, 1, 4, 3), tl_shape4(2, 2, 2, 3)};
+        const tl_shape all[] = {tl_shape1(24),        tl_shape2(4, 6),       tl_shape2(6, 4),
+                                tl_shape3(2, 3, 4),   tl_shape4(1, 8, 3, 1), tl_shape4(2, 1, 4, 3),
+                                tl_shape4(2, 2, 2, 3)};
         tl_shape from = all[rand() % 7], to = all[rand() % 7];
         tl_layout in = tl__layout_dense(&from);
-        for (int a = 0; a < from.rank; a++) in.stride[a] *= rand() % 3;
-        if (tl__layout_reshape(&from, &in, &to, &out) == 0) cr_assert(same_elements(from, in, to, out));
+        for (int a = 0; a < from.rank; a++)
+            in.stride[a] *= rand() % 3;
+        if (tl__layout_reshape(&from, &in, &to, &out) == 0)
+            cr_assert(same_elements(from, in, to, out));
     }
 }
 

@@ -5,17 +5,17 @@
 
 static tl_tape *tape;
 
-static void open(void)
+static void tape_open(void)
 {
     tape = tl_tape_new(NULL);
 }
 
-static void done(void)
+static void tape_close(void)
 {
     tl_tape_free(tape);
 }
 
-TestSuite(loss, .init = open, .fini = done);
+TestSuite(loss, .init = tape_open, .fini = tape_close);
 
 enum { N = 4, K = 3 };
 static const double logits[N * K] = {1, 2, 3, 0, 0, 0, -1, 4, 0.5, 2, -2, 1};
@@ -24,8 +24,10 @@ static const double logits[N * K] = {1, 2, 3, 0, 0, 0, -1, 4, 0.5, 2, -2, 1};
 static void softmax_row(int n, double *p)
 {
     double s = 0;
-    for (int k = 0; k < K; k++) s += exp(logits[n * K + k]);
-    for (int k = 0; k < K; k++) p[k] = exp(logits[n * K + k]) / s;
+    for (int k = 0; k < K; k++)
+        s += exp(logits[n * K + k]);
+    for (int k = 0; k < K; k++)
+        p[k] = exp(logits[n * K + k]) / s;
 }
 
 #define CLASSES(shape, ...) tl_input_i32(tape, shape, (const int32_t[]){__VA_ARGS__})
@@ -36,10 +38,12 @@ Test(loss, cross_entropy_with_a_label_left_out)
     const int32_t c[N] = {2, -1, 0, 1};
     double want = 0, dz[N * K] = {0}, p[K];
     for (int n = 0; n < N; n++) {
-        if (c[n] < 0) continue;
+        if (c[n] < 0)
+            continue;
         softmax_row(n, p);
         want -= log(p[c[n]]) / 3;
-        for (int k = 0; k < K; k++) dz[n * K + k] = (p[k] - (k == c[n])) / 3;
+        for (int k = 0; k < K; k++)
+            dz[n * K + k] = (p[k] - (k == c[n])) / 3;
     }
     tl_tensor z = tl_input_f64(tape, tl_shape2(N, K), logits), d;
     tl_tensor loss = tl_cross_entropy(z, tl_input_i32(tape, tl_shape1(N), c), -1);
@@ -54,6 +58,30 @@ Test(loss, cross_entropy_with_a_label_left_out)
     expect(tl_cross_entropy(z, CLASSES(tl_shape1(N), 2, 2, 0, 0), 0), tl_shape0(), one);
 }
 
+/* The Hessian of one row is diag(p) - p p', so times v it is p (v - <p,v>). */
+Test(loss, second_derivative_of_cross_entropy)
+{
+    const int32_t c[N] = {2, -1, 0, 1};
+    double v[N * K], want[N * K] = {0}, p[K];
+    numbers(N * K, v);
+    for (int n = 0; n < N; n++) {
+        if (c[n] < 0)
+            continue;
+        softmax_row(n, p);
+        double pv = 0;
+        for (int k = 0; k < K; k++)
+            pv += p[k] * v[n * K + k];
+        for (int k = 0; k < K; k++)
+            want[n * K + k] = p[k] * (v[n * K + k] - pv) / 3;
+    }
+    tl_tensor z = tl_input_f64(tape, tl_shape2(N, K), logits), d, h;
+    tl_tensor direction = tl_input_f64(tape, tl_shape2(N, K), v);
+    tl_tensor loss = tl_cross_entropy(z, tl_input_i32(tape, tl_shape1(N), c), -1);
+    cr_assert_eq(tl_grad(1, &loss, NULL, 1, &z, &d), TL_OK);
+    cr_assert_eq(tl_grad(1, &d, &direction, 1, &z, &h), TL_OK);
+    expect_array(h, tl_shape2(N, K), want);
+}
+
 Test(loss, cross_entropy_of_nothing_is_zero)
 {
     tl_tensor z = tl_input_f64(tape, tl_shape2(N, K), logits), d;
@@ -62,7 +90,8 @@ Test(loss, cross_entropy_of_nothing_is_zero)
     cr_assert_eq(tl_grad(1, &loss, NULL, 1, &z, &d), TL_OK);
     const double zero[N * K] = {0};
     expect_array(d, tl_shape2(N, K), zero);
-    expect(tl_cross_entropy(tl_zeros(tape, TL_F64, tl_shape2(0, K)), CLASSES(tl_shape1(0), 0), -1), tl_shape0(), 0);
+    expect(tl_cross_entropy(tl_zeros(tape, TL_F64, tl_shape2(0, K)), CLASSES(tl_shape1(0), 0), -1),
+           tl_shape0(), 0);
 }
 
 Test(loss, cross_entropy_does_not_overflow)
@@ -78,12 +107,14 @@ Test(loss, cross_entropy_in_single_precision)
     float v[N * K];
     double want = 0, p[K];
     const int32_t c[N] = {0, 1, 2, 2};
-    for (int i = 0; i < N * K; i++) v[i] = (float)logits[i];
+    for (int i = 0; i < N * K; i++)
+        v[i] = (float)logits[i];
     for (int n = 0; n < N; n++) {
         softmax_row(n, p);
         want -= log(p[c[n]]) / N;
     }
-    double got = tl_item(tl_cross_entropy(tl_input_f32(tape, tl_shape2(N, K), v), tl_input_i32(tape, tl_shape1(N), c), -1));
+    double got = tl_item(tl_cross_entropy(tl_input_f32(tape, tl_shape2(N, K), v),
+                                          tl_input_i32(tape, tl_shape1(N), c), -1));
     cr_assert(fabs(got - want) < 1e-6 * want, "got %g, want %g", got, want);
 }
 
@@ -115,7 +146,8 @@ Test(loss, bce_with_logits)
         want -= (y[i] * log(s) + (1 - y[i]) * log(1 - s)) / 5;
     }
     want += 800.0 / 5;
-    for (int i = 0; i < 5; i++) dz[i] = (1 / (1 + exp(-v[i])) - y[i]) / 5;
+    for (int i = 0; i < 5; i++)
+        dz[i] = (1 / (1 + exp(-v[i])) - y[i]) / 5;
     tl_tensor z = tl_input_f64(tape, tl_shape1(5), v), d;
     tl_tensor loss = tl_bce_with_logits(z, tl_input_f64(tape, tl_shape1(5), y));
     expect(loss, tl_shape0(), want);
@@ -126,7 +158,8 @@ Test(loss, bce_with_logits)
 Test(loss, bce_of_sure_and_right_is_small_not_zero)
 {
     const double v[1] = {30}, y[1] = {1};
-    double got = tl_item(tl_bce_with_logits(tl_input_f64(tape, tl_shape1(1), v), tl_input_f64(tape, tl_shape1(1), y)));
+    double got = tl_item(tl_bce_with_logits(tl_input_f64(tape, tl_shape1(1), v),
+                                            tl_input_f64(tape, tl_shape1(1), y)));
     cr_assert(fabs(got / log1p(exp(-30)) - 1) < 1e-12, "got %g", got);
 }
 
@@ -139,7 +172,8 @@ Test(loss, bce_of_probabilities)
     cr_assert_eq(tl_grad(1, &loss, NULL, 1, &p, &d), TL_OK);
     expect(d, tl_shape1(2), -0.5 / 0.8, -0.25 / 0.3 + 0.25 / 0.7);
     const double sure[2] = {0, 1}, wrong[2] = {1, 0}; /* log of 0 is held at -708.4 */
-    loss = tl_bce(p = tl_input_f64(tape, tl_shape1(2), sure), tl_input_f64(tape, tl_shape1(2), wrong));
+    loss =
+        tl_bce(p = tl_input_f64(tape, tl_shape1(2), sure), tl_input_f64(tape, tl_shape1(2), wrong));
     expect(loss, tl_shape0(), 708.39641853226408);
     cr_assert_eq(tl_grad(1, &loss, NULL, 1, &p, &d), TL_OK);
     expect(d, tl_shape1(2), 0, 0);
@@ -148,7 +182,8 @@ Test(loss, bce_of_probabilities)
 Test(loss, distances)
 {
     const double v[4] = {1, -2, 0.5, 3}, t[4] = {1, 1, 0, -1};
-    tl_tensor a = tl_input_f64(tape, tl_shape2(2, 2), v), y = tl_input_f64(tape, tl_shape2(2, 2), t), d;
+    tl_tensor a = tl_input_f64(tape, tl_shape2(2, 2), v),
+              y = tl_input_f64(tape, tl_shape2(2, 2), t), d;
     tl_tensor loss = tl_mse(a, y);
     expect(loss, tl_shape0(), (0 + 9 + 0.25 + 16) / 4);
     cr_assert_eq(tl_grad(1, &loss, NULL, 1, &a, &d), TL_OK);
@@ -161,7 +196,8 @@ Test(loss, distances)
     expect(loss, tl_shape0(), (0 + 2 * (3 - 1) + 0.125 + 2 * (4 - 1)) / 4);
     cr_assert_eq(tl_grad(1, &loss, NULL, 1, &a, &d), TL_OK);
     expect(d, tl_shape2(2, 2), 0, -0.5, 0.125, 0.5);
-    expect(tl_mse(tl_zeros(tape, TL_F64, tl_shape1(0)), tl_zeros(tape, TL_F64, tl_shape1(0))), tl_shape0(), 0);
+    expect(tl_mse(tl_zeros(tape, TL_F64, tl_shape1(0)), tl_zeros(tape, TL_F64, tl_shape1(0))),
+           tl_shape0(), 0);
 }
 
 /* The second derivative of Huber is 1/N where |d| < delta, 0 included, and 0 outside. */
@@ -179,9 +215,11 @@ Test(loss, messages)
 {
 #define ZEROS(...) tl_zeros(tape, TL_F64, __VA_ARGS__)
     tl_cross_entropy(ZEROS(tl_shape2(32, 10)), CLASSES(tl_shape1(2), 0, 0), -1);
-    expect_error(tape, TL_ESHAPE, "cross_entropy: got logits [32,10], classes [2], want [...,K], [...]");
+    expect_error(tape, TL_ESHAPE,
+                 "cross_entropy: got logits [32,10], classes [2], want [...,K], [...]");
     tl_cross_entropy(ZEROS(tl_shape2(2, 10)), ZEROS(tl_shape1(2)), -1);
-    expect_error(tape, TL_EDTYPE, "cross_entropy: got f64 logits, f64 classes, want f32 or f64, i32");
+    expect_error(tape, TL_EDTYPE,
+                 "cross_entropy: got f64 logits, f64 classes, want f32 or f64, i32");
     tl_item(tl_cross_entropy(ZEROS(tl_shape2(2, 10)), CLASSES(tl_shape1(2), 0, 10), -1));
     expect_error(tape, TL_ERANGE, "got index 10 at [1,0], want one in [0,10)");
     tl_mse(ZEROS(tl_shape1(32)), ZEROS(tl_shape2(32, 1)));

@@ -17,7 +17,8 @@ static void *counting(void *user, void *memory, size_t size)
         free(memory);
         return NULL;
     }
-    if (!memory) out_now++;
+    if (!memory)
+        out_now++;
     return realloc(memory, size);
 }
 
@@ -54,7 +55,8 @@ Test(memory, calloc_checks_and_clears)
 {
     cr_assert_null(tl__calloc(SIZE_MAX / 2, 3));
     unsigned char *x = tl__calloc(7, 9);
-    for (int i = 0; i < 63; i++) cr_assert_eq(x[i], 0);
+    for (int i = 0; i < 63; i++)
+        cr_assert_eq(x[i], 0);
     tl__free(x);
 }
 
@@ -104,7 +106,8 @@ Test(memory, aligned_blocks_are_aligned_and_padded)
         memset(x, 1, size);
         volatile unsigned char sum = 0; /* a sanitizer would say if these could not be read */
         memset(x + size, 0, 64);
-        for (size_t i = 0; i < 64; i++) sum = (unsigned char)(sum + x[size + i]);
+        for (size_t i = 0; i < 64; i++)
+            sum = (unsigned char)(sum + x[size + i]);
         tl__aligned_free(x);
     }
     cr_assert_null(tl__aligned_alloc(SIZE_MAX - 10));
@@ -117,11 +120,13 @@ Test(memory, grow_doubles_and_leaves_the_array_on_failure)
     uint32_t capacity = 0;
     cr_assert_eq(tl__grow(&array, &capacity, 1, sizeof *array), 0);
     cr_assert_geq(capacity, 1);
-    for (uint32_t i = 0; i < capacity; i++) array[i] = (int)i;
+    for (uint32_t i = 0; i < capacity; i++)
+        array[i] = (int)i;
     uint32_t old = capacity;
     cr_assert_eq(tl__grow(&array, &capacity, old + 1, sizeof *array), 0);
     cr_assert_geq(capacity, 2 * old);
-    for (uint32_t i = 0; i < old; i++) cr_assert_eq(array[i], (int)i);
+    for (uint32_t i = 0; i < old; i++)
+        cr_assert_eq(array[i], (int)i);
     int *same = array;
     cr_assert_eq(tl__grow(&array, &capacity, capacity, sizeof *array), 0);
     cr_assert_eq(array, same);
@@ -156,7 +161,8 @@ Test(memory, arena_keeps_what_is_before_the_mark)
     tl__arena_release(&a, m);
     cr_assert_str_eq(x, "keep");
     cr_assert_eq(tl__arena_alloc(&a, 100), first, "released memory is used again");
-    for (int i = 0; i < 2000; i++) tl__arena_alloc(&a, 333);
+    for (int i = 0; i < 2000; i++)
+        tl__arena_alloc(&a, 333);
     cr_assert_not_null(tl__arena_alloc(&a, 3 << 20));
     cr_assert_eq(a.nchunks, chunks, "chunks are used again");
     tl__arena_release(&a, empty);
@@ -174,7 +180,8 @@ Test(memory, released_arena_memory_is_overwritten)
     unsigned char *x = tl__arena_alloc(&a, 64);
     memset(x, 1, 64);
     tl__arena_release(&a, m);
-    for (int i = 0; i < 64; i++) cr_assert_eq(x[i], 0xDD);
+    for (int i = 0; i < 64; i++)
+        cr_assert_eq(x[i], 0xDD);
     tl__arena_close(&a);
 }
 #endif
@@ -204,7 +211,8 @@ Test(memory, every_size_has_room)
     for (size_t bytes = 0; bytes < 70000; bytes += bytes < 600 ? 1 : 97) {
         tl_buf *b = tl__buf_new(bytes);
         cr_assert_geq(b->room, bytes);
-        if (bytes > 256) cr_assert_leq(b->room, bytes + bytes / 4 + 1);
+        if (bytes > 256)
+            cr_assert_leq(b->room, bytes + bytes / 4 + 1);
         memset(b->data, 1, b->room);
         tl__buf_unref(b);
     }
@@ -230,8 +238,10 @@ Test(memory, threads_share_and_recycle)
 {
     tl_buf *shared = tl__buf_new(10);
     uv_thread_t thread[3];
-    for (int i = 0; i < 3; i++) cr_assert_eq(uv_thread_create(&thread[i], swap_buffers, shared), 0);
-    for (int i = 0; i < 3; i++) uv_thread_join(&thread[i]);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(uv_thread_create(&thread[i], swap_buffers, shared), 0);
+    for (int i = 0; i < 3; i++)
+        uv_thread_join(&thread[i]);
     cr_assert_eq(atomic_load(&shared->refs), 1);
     tl__buf_unref(shared);
 }

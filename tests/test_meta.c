@@ -46,8 +46,22 @@ Test(meta, integers_come_back)
 
 Test(meta, doubles_come_back_with_every_bit)
 {
-    static const double values[] = {0.0, -0.0, 1.0, -1.5, 0.1, 1e-3, DBL_MAX, -DBL_MAX, DBL_MIN, DBL_TRUE_MIN, -DBL_TRUE_MIN,
-                                    3 * DBL_TRUE_MIN, DBL_EPSILON, 1e300, INFINITY, -INFINITY};
+    static const double values[] = {0.0,
+                                    -0.0,
+                                    1.0,
+                                    -1.5,
+                                    0.1,
+                                    1e-3,
+                                    DBL_MAX,
+                                    -DBL_MAX,
+                                    DBL_MIN,
+                                    DBL_TRUE_MIN,
+                                    -DBL_TRUE_MIN,
+                                    3 * DBL_TRUE_MIN,
+                                    DBL_EPSILON,
+                                    1e300,
+                                    (double)INFINITY,
+                                    -(double)INFINITY};
     tl_meta *m = tl_meta_new();
     double back;
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
@@ -63,8 +77,9 @@ Test(meta, doubles_come_back_with_every_bit)
 
 Test(meta, what_is_no_number_is_refused_and_changes_nothing)
 {
-    static const char *const bad[] = {"", " 1", "1 ", "+1", "1x", "x", "-", "99999999999999999999", "1p", "1p1x", "p1", "1.5", "0x1p3",
-                                      "1p99999", "-inf ", "1p--1"};
+    static const char *const bad[] = {
+        "",   " 1",   "1 ", "+1",  "1x",    "x",       "-",     "99999999999999999999",
+        "1p", "1p1x", "p1", "1.5", "0x1p3", "1p99999", "-inf ", "1p--1"};
     tl_meta *m = tl_meta_new();
     tl_err err;
     int64_t i = 5;

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Source: Random123 1.14, tests/kat_vectors, philox 4x32 10. counter = block, draw; key = seed; low words first. */
+/* Source: Random123 1.14, tests/kat_vectors, philox 4x32 10. counter = block, draw; key = seed;
+ * low words first. */
 Test(random, philox_gives_the_published_words)
 {
     const struct {
@@ -23,14 +24,46 @@ Test(random, philox_gives_the_published_words)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const uint32_t *c = known[i].counter, *k = known[i].key;
         uint32_t out[4];
-        tl__philox((uint64_t)k[1] << 32 | k[0], (uint64_t)c[3] << 32 | c[2], (uint64_t)c[1] << 32 | c[0], out);
+        tl__philox((uint64_t)k[1] << 32 | k[0], (uint64_t)c[3] << 32 | c[2],
+                   (uint64_t)c[1] << 32 | c[0], out);
         cr_assert_arr_eq(out, known[i].word, sizeof out);
     }
 }
 
 typedef void (*fill)(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t n, void *out);
 
-/* Element i is a function of seed, draw and i: a shorter fill is a prefix, and nothing behind it is written. */
+/* The fills make blocks side by side, where the processor can; the numbers are those of
+ * tl__philox. */
+static void words_of_fill(uint64_t seed, uint64_t draw)
+{
+    double x[400];
+    tl__uniform_fill(TL_F64, seed, draw, 400, x);
+    for (uint64_t b = 0; b < 200; b++) {
+        uint32_t w[4];
+        tl__philox(seed, draw, b, w);
+        for (int h = 0; h < 2; h++) {
+            uint64_t bits = (uint64_t)w[2 * h] << 32 | w[2 * h + 1];
+            cr_assert(x[2 * b + (uint64_t)h] == (double)(bits >> 11) / 9007199254740992.0);
+        }
+    }
+}
+
+Test(random, every_instruction_set_makes_the_same_numbers)
+{
+    words_of_fill(1, 2);
+    words_of_fill(UINT64_MAX, UINT64_MAX - 1);
+    words_of_fill(0x123456789abcdef0, 0xfedcba9876543210);
+}
+
+Test(random, the_lowest_instruction_set_makes_the_same_numbers)
+{
+    setenv("TL_ISA", "base", 1);
+    words_of_fill(1, 2);
+    words_of_fill(UINT64_MAX, UINT64_MAX - 1);
+}
+
+/* Element i is a function of seed, draw and i: a shorter fill is a prefix, and nothing behind it
+ * is written. */
 Test(random, a_fill_is_a_prefix_of_a_longer_one)
 {
     const fill fills[2] = {tl__uniform_fill, tl__normal_fill};
@@ -110,7 +143,8 @@ Test(random, uniform_fills_the_interval_evenly)
             bin[(int)(u * 10)]++;
         }
         cr_assert(fabs(sum / N - 0.5) < 0.003);
-        for (int b = 0; b < 10; b++) cr_assert(abs(bin[b] - N / 10) < 5 * 135); /* five standard deviations */
+        for (int b = 0; b < 10; b++)
+            cr_assert(abs(bin[b] - N / 10) < 5 * 135); /* five standard deviations */
     }
     free(x);
 }
@@ -131,7 +165,8 @@ Test(random, normal_has_its_moments)
             m3 += z * z * z;
             m4 += z * z * z * z;
             inside += fabs(z) < 1;
-            if (i) neighbours += z * element(dtype, x, i - 1);
+            if (i)
+                neighbours += z * element(dtype, x, i - 1);
         }
         cr_assert(fabs(m1 / N) < 0.012);
         cr_assert(fabs(m2 / N - 1) < 0.02);
@@ -167,7 +202,8 @@ Test(random, below_is_even)
         cr_assert(x < 7);
         count[x]++;
     }
-    for (int i = 0; i < 7; i++) cr_assert(abs(count[i] - 10000) < 5 * 93);
+    for (int i = 0; i < 7; i++)
+        cr_assert(abs(count[i] - 10000) < 5 * 93);
     cr_assert_eq(tl__rng_below(&r, 1), 0);
     /* With x mod n alone a third of 2^64 would come twice as often in the lower half. */
     uint64_t n = UINT64_C(3) << 62;

@@ -39,5 +39,6 @@ Test(schedule, cosine_from_the_warm_up_to_the_floor)
     is(tl_schedule_cosine(5000, 1, 4, 104, 0.1), 0.1);
     is(tl_schedule_cosine(0, 1, 0, 0, 0.1), 0.1);
     for (int64_t s = 4; s < 103; s++)
-        cr_assert_lt(tl_schedule_cosine(s + 1, 1, 4, 104, 0.1), tl_schedule_cosine(s, 1, 4, 104, 0.1));
+        cr_assert_lt(tl_schedule_cosine(s + 1, 1, 4, 104, 0.1),
+                     tl_schedule_cosine(s, 1, 4, 104, 0.1));
 }

@@ -9,8 +9,10 @@ Test(shape, construction)
     cr_assert_eq(tl_shape0().rank, 0);
     tl_shape s = tl_shape4(2, 3, 4, 5);
     cr_assert_eq(s.rank, 4);
-    for (int a = 0; a < 4; a++) cr_assert_eq(s.dim[a], a + 2);
-    for (int a = 4; a < TL_MAX_RANK; a++) cr_assert_eq(s.dim[a], 0);
+    for (int a = 0; a < 4; a++)
+        cr_assert_eq(s.dim[a], a + 2);
+    for (int a = 4; a < TL_MAX_RANK; a++)
+        cr_assert_eq(s.dim[a], 0);
     cr_assert(tl_shape_equal(tl_shape3(1, 2, 3), tl_shape_of_dims(3, (const int64_t[]){1, 2, 3})));
     const int64_t nine[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
     cr_assert_eq(tl_shape_of_dims(8, nine).rank, 8);
@@ -35,7 +37,8 @@ Test(shape, count)
     cr_assert_eq(tl_shape_count(tl_shape1(INT64_MAX / 8)), INT64_MAX / 8);
     cr_assert_eq(tl_shape_count(tl_shape1(INT64_MAX / 8 + 1)), -1);
     cr_assert_eq(tl_shape_count(tl_shape2(INT64_C(1) << 31, INT64_C(1) << 31)), -1);
-    cr_assert_eq(tl_shape_count(tl_shape3(INT64_C(1) << 40, INT64_C(1) << 40, 0)), -1, "strides would overflow");
+    cr_assert_eq(tl_shape_count(tl_shape3(INT64_C(1) << 40, INT64_C(1) << 40, 0)), -1,
+                 "strides would overflow");
     cr_assert_eq(tl_shape_count((tl_shape){.rank = -1}), -1);
     cr_assert_eq(tl_shape_count((tl_shape){.rank = 9}), -1);
 }
@@ -45,9 +48,12 @@ Test(shape, broadcast)
     struct {
         tl_shape a, b, out;
     } good[] = {
-        {tl_shape0(), tl_shape2(2, 3), tl_shape2(2, 3)},       {tl_shape1(3), tl_shape2(2, 3), tl_shape2(2, 3)},
-        {tl_shape2(2, 1), tl_shape2(1, 3), tl_shape2(2, 3)},   {tl_shape3(4, 1, 1), tl_shape2(2, 3), tl_shape3(4, 2, 3)},
-        {tl_shape2(0, 3), tl_shape2(1, 3), tl_shape2(0, 3)},   {tl_shape1(1), tl_shape1(0), tl_shape1(0)},
+        {tl_shape0(), tl_shape2(2, 3), tl_shape2(2, 3)},
+        {tl_shape1(3), tl_shape2(2, 3), tl_shape2(2, 3)},
+        {tl_shape2(2, 1), tl_shape2(1, 3), tl_shape2(2, 3)},
+        {tl_shape3(4, 1, 1), tl_shape2(2, 3), tl_shape3(4, 2, 3)},
+        {tl_shape2(0, 3), tl_shape2(1, 3), tl_shape2(0, 3)},
+        {tl_shape1(1), tl_shape1(0), tl_shape1(0)},
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         tl_shape out;
@@ -78,7 +84,8 @@ Test(shape, text)
     cr_assert_str_eq(tl_shape_text(tl_shape0(), text, sizeof text), "[]");
     cr_assert_str_eq(tl_shape_text(tl_shape2(32, 128), text, sizeof text), "[32,128]");
     int64_t most[TL_MAX_RANK];
-    for (int a = 0; a < TL_MAX_RANK; a++) most[a] = INT64_MIN;
+    for (int a = 0; a < TL_MAX_RANK; a++)
+        most[a] = INT64_MIN;
     tl_shape_text(tl_shape_of_dims(TL_MAX_RANK, most), text, sizeof text);
     cr_assert_eq(text[strlen(text) - 1], ']', "TL_SHAPE_TEXT is too small: %s", text);
     char small[6];

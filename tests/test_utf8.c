@@ -44,14 +44,16 @@ static int valid_by_table(const unsigned char *s)
 
 Test(utf8, exactly_what_the_table_allows)
 {
-    static const unsigned char edge[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF};
+    static const unsigned char edge[] = {0x00, 0x7F, 0x80, 0x8F, 0x90,
+                                         0x9F, 0xA0, 0xBF, 0xC0, 0xFF};
     for (unsigned first = 0; first < 256; first++)
         for (unsigned second = 0; second < 256; second++)
             for (unsigned i = 0; i < 100; i++) {
-                const unsigned char s[4] = {(unsigned char)first, (unsigned char)second, edge[i / 10], edge[i % 10]};
+                const unsigned char s[4] = {(unsigned char)first, (unsigned char)second,
+                                            edge[i / 10], edge[i % 10]};
                 uint32_t code;
-                cr_assert_eq(tl__utf8_next((const char *)s, 4, &code), valid_by_table(s), "%02x %02x %02x %02x", s[0], s[1], s[2],
-                             s[3]);
+                cr_assert_eq(tl__utf8_next((const char *)s, 4, &code), valid_by_table(s),
+                             "%02x %02x %02x %02x", s[0], s[1], s[2], s[3]);
             }
 }
 

@@ -5,23 +5,24 @@
 
 static tl_tape *tape;
 
-static void open(void)
+static void tape_open(void)
 {
     tape = tl_tape_new(NULL);
 }
 
-static void done(void)
+static void tape_close(void)
 {
     tl_tape_free(tape);
 }
 
-TestSuite(view, .init = open, .fini = done);
+TestSuite(view, .init = tape_open, .fini = tape_close);
 
 /* count -- 0, 1, 2, ... in a shape. */
 static tl_tensor count(tl_shape s)
 {
     double v[64];
-    for (int i = 0; i < 64; i++) v[i] = i;
+    for (int i = 0; i < 64; i++)
+        v[i] = i;
     return tl_input_f64(tape, s, v);
 }
 
@@ -31,7 +32,8 @@ Test(view, permute_against_a_plain_loop)
     double want[24];
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 3; j++)
-            for (int k = 0; k < 4; k++) want[(k * 2 + i) * 3 + j] = (i * 3 + j) * 4 + k;
+            for (int k = 0; k < 4; k++)
+                want[(k * 2 + i) * 3 + j] = (i * 3 + j) * 4 + k;
     tl_tensor a = count(tl_shape3(2, 3, 4));
     expect_array(tl_permute(a, 3, order), tl_shape3(4, 2, 3), want);
     expect_array(tl_permute(a, 3, negative), tl_shape3(4, 2, 3), want);
@@ -55,7 +57,12 @@ Test(view, permute_and_flip_take_a_leading_axis_unchanged)
     const tl_attr attr = {2, swap, 0, NULL}, back = {1, &second, 0, NULL};
     const tl_shape small = tl_shape2(3, 4), large = tl_shape3(5, 3, 4);
     const tl_dtype f32 = TL_F32;
-    tl_infer q = {.op = &tl_op_permute, .nin = 1, .in = &large, .in_dtype = &f32, .attr = &attr, .shape = large};
+    tl_infer q = {.op = &tl_op_permute,
+                  .nin = 1,
+                  .in = &large,
+                  .in_dtype = &f32,
+                  .attr = &attr,
+                  .shape = large};
     cr_assert_eq(tl_op_permute.shape(&q), TL_OK);
     cr_assert(tl_shape_equal(q.shape, tl_shape3(5, 4, 3)));
     tl_layout in = tl__layout_dense(&large), out;
@@ -135,7 +142,8 @@ Test(view, many_pieces_and_integers)
     expect_i32(tl_flip(k[0], 0), tl_shape1(2), 2, 1);
 }
 
-/* The gradient of a permuted, flipped, cut and padded tensor puts each number back where it came from. */
+/* The gradient of a permuted, flipped, cut and padded tensor puts each number back where it came
+ * from. */
 Test(view, gradients_find_the_way_back)
 {
     const int order[3] = {1, 2, 0};
@@ -143,12 +151,14 @@ Test(view, gradients_find_the_way_back)
     tl_tensor y = tl_permute(tl_flip(a, 1), 3, order);
     tl_tensor seed = tl_permute(tl_flip(count(tl_shape3(2, 3, 4)), 1), 3, order);
     double want[24];
-    for (int i = 0; i < 24; i++) want[i] = i;
+    for (int i = 0; i < 24; i++)
+        want[i] = i;
     cr_assert_eq(tl_grad(1, &y, &seed, 1, &a, &d), TL_OK);
     expect_array(d, tl_shape3(2, 3, 4), want);
 
     tl_tensor z = count(tl_shape2(2, 6)), part[3], g;
-    for (int k = 0; k < 3; k++) part[k] = tl_chunk(z, 3, k);
+    for (int k = 0; k < 3; k++)
+        part[k] = tl_chunk(z, 3, k);
     y = tl_pad(tl_concat(3, part, -1), 0, 1, 1);
     seed = tl_pad(z, 0, 1, 1);
     cr_assert_eq(tl_grad(1, &y, &seed, 1, &z, &g), TL_OK);
@@ -178,7 +188,8 @@ Test(view, messages)
     expect_error(tape, TL_ESHAPE, "unbind: got 3 tensors for [2,6]");
     tl_tensor t[2] = {count(tl_shape2(2, 6)), count(tl_shape2(3, 6))};
     tl_concat(2, t, 1);
-    expect_error(tape, TL_ESHAPE, "concat: got [2,6] and, as piece 1, [3,6], want equal extents but along the axis");
+    expect_error(tape, TL_ESHAPE,
+                 "concat: got [2,6] and, as piece 1, [3,6], want equal extents but along the axis");
     t[0] = count(tl_shape1(2));
     t[1] = tl_zeros(tape, TL_F32, tl_shape1(2));
     tl_stack(2, t, 0);

@@ -16,7 +16,7 @@ from torch import nn
 
 
 class CharModel(nn.Module):
-    """embedding -> recurrent layer -> linear, in PyTorch's own modules and default initial values."""
+    """embedding -> recurrent layer -> linear: PyTorch's modules with their own initial values."""
 
     def __init__(self, cell, V, E, H, layers):
         super().__init__()
@@ -24,10 +24,6 @@ class CharModel(nn.Module):
         self.embedding = nn.Embedding(V, E)
         self.recurrent = kind(E, H, num_layers=layers)
         self.output = nn.Linear(H, V)
-        if cell == "lstm":  # forget bias 1
-            with torch.no_grad():
-                for k in range(layers):
-                    getattr(self.recurrent, "bias_ih_l%d" % k)[H : 2 * H] += 1
 
     def forward(self, x, state):
         y, state = self.recurrent(self.embedding(x), state)

@@ -1,0 +1,149 @@
+/* graph.h -- what the passes of the planner work on: the values of a stretch, and one block for the tape and for each loop. Private.
+ *
+ *     block 0   v0 xs (bound)   v1 W (bound)   v2 loop ----.   v9 stacked (of v6, loop v2)
+ *                                                          v
+ *     block 1                    v3 each(v0)   v4 carry   v5 contract(v3, v1)   v6 add(v4, v5)      one step, T times
+ *
+ * Values are named by their index; the first ones are the members of the stretch, in its order, the others are made by passes.
+ * A value's block is where it is computed; its operands lie there or in a block around. */
+#ifndef TL_CORE_PLAN_GRAPH_H
+#define TL_CORE_PLAN_GRAPH_H
+
+#include "core/plan/stretch.h"
+
+enum { TL_DEPTH = 6 }; /* loops inside loops at most */
+
+/* tl_via -- where a value's elements lie. Each but the first two is a place in the buffer of another value, `base`. */
+typedef enum tl_via {
+    TL_OWN,       /* a buffer of its own */
+    TL_BOUND,     /* a live value of the tape */
+    TL_VIA_VIEW,  /* by op->view */
+    TL_VIA_SAME,  /* exactly there; the shapes may differ in axes of extent 1 */
+    TL_VIA_ROW,   /* entry row + pace * p of base's first axis, p the position of the loop around this value */
+    TL_VIA_ROWS,  /* entries from row on of base's first axis */
+    TL_VIA_PIECE, /* in base from at[] on */
+    TL_VIA_NONE   /* repeated along a new first axis */
+} tl_via;
+
+typedef struct tl_address {
+    uint32_t root; /* the value that owns the buffer */
+    tl_layout layout;
+    int64_t coef[TL_DEPTH]; /* elements per position of the loop at each depth */
+} tl_address;
+
+typedef struct tl_val {
+    const tl_op *op;
+    uint32_t node; /* ordinal whose attributes are bound when run and whose name messages carry; TL_NONE: made by a pass */
+    uint32_t block;
+    tl_dtype dtype;
+    tl_shape shape;
+    uint32_t nin;
+    uint32_t *in;
+    uint32_t in_room; /* of a loop's list */
+    int ni; /* structural attributes */
+    const int64_t *i;
+    uint32_t loop;  /* of a TL_LOOP and its TL_RESULTs: the block */
+    uint32_t of;    /* stacked, summed: value of the body; carry, last: number of the carry */
+    uint32_t after; /* a value that must be there before this one is written, TL_NONE */
+    uint32_t uses;  /* by needed values, carries and results */
+    uint8_t keep, needed, solo, accumulate;
+    uint8_t candidate; /* may be written into a carry's room */
+    uint8_t material;  /* a constant that somebody reads from memory */
+    uint8_t resolved;
+    /* storage */
+    tl_via via;
+    uint32_t base;
+    int64_t row, pace;
+    const int64_t *at;
+    tl_shape as; /* the piece's shape: the value's own but for axes of extent 1 */
+    tl_address address;
+    /* instructions */
+    uint32_t level, step;
+} tl_val;
+
+typedef struct tl_gcarry {
+    uint32_t source, init, next;
+    uint32_t room; /* where it lives, in the block around */
+} tl_gcarry;
+
+typedef struct tl_block {
+    uint32_t parent, depth, loop;
+    int64_t T;
+    int reverse;
+    uint64_t draws;
+    tl_gcarry *carry;
+    uint32_t ncarries, carries_capacity;
+    uint32_t *order; /* needed values, topological */
+    uint32_t norder;
+    uint32_t *steps; /* instructions in running order */
+    uint32_t nsteps;
+} tl_block;
+
+typedef struct tl_step tl_step;
+
+typedef struct tl_graph {
+    tl_arena arena; /* of everything here */
+    tl_val *val;
+    uint32_t nvals, vals_capacity;
+    tl_block *block;
+    uint32_t nblocks, blocks_capacity;
+    tl_step *step; /* steps.h */
+    uint32_t nsteps, steps_capacity;
+    uint32_t *slot_block; /* scratch of building */
+    int code;             /* TL_OK, or why planning failed */
+    char message[200];
+} tl_graph;
+
+/* tl__graph_build -- values and blocks of a stretch. Failures are in g->code, here as everywhere below. */
+TL_API void tl__graph_build(tl_graph *g, const tl_tape *tape, const tl_stretch *s);
+TL_API void tl__graph_close(tl_graph *g);
+
+/* tl__graph_fail -- notes the first failure; returns code. */
+TL_API int tl__graph_fail(tl_graph *g, int code, const char *format, ...) TL_PRINTF(3, 4);
+/* tl__graph_alloc -- zeroed memory that lives as long as the graph; NULL, and the failure noted, when it is short. */
+TL_API void *tl__graph_alloc(tl_graph *g, size_t count, size_t size);
+
+/* tl__graph_add -- a new value with n operands (copied); TL_NONE after a failure. Pointers to values are stale after it. */
+TL_API uint32_t tl__graph_add(tl_graph *g, const tl_op *op, uint32_t block, tl_dtype dtype, tl_shape shape, uint32_t n,
+                              const uint32_t *in);
+/* tl__graph_const -- a rank-0 zero; tl__graph_copy -- the same elements, computed anew. */
+TL_API uint32_t tl__graph_const(tl_graph *g, uint32_t block, tl_dtype dtype);
+TL_API uint32_t tl__graph_copy(tl_graph *g, uint32_t v, uint32_t block, tl_shape shape);
+
+/* tl__graph_mark -- dead code: `needed` and `uses` of all values anew, from those that survive. */
+TL_API void tl__graph_mark(tl_graph *g);
+/* tl__graph_order -- operands of the loops anew (whatever their bodies read from outside), then every block's topological order. */
+TL_API void tl__graph_order(tl_graph *g);
+
+/* tl__graph_within -- whether block b is `outer` or inside it. */
+TL_API int tl__graph_within(const tl_graph *g, uint32_t b, uint32_t outer);
+
+/* Operations that only the planner records. */
+extern TL_API const tl_op tl__op_copy, tl__op_room, tl__op_iota;
+
+/* The passes, in the order in which they run; each is in the file of its name. */
+TL_API void tl__pass_hoist(tl_graph *g);
+TL_API void tl__pass_lift(tl_graph *g);
+TL_API void tl__pass_narrow(tl_graph *g);
+TL_API void tl__pass_lower(tl_graph *g);
+TL_API void tl__pass_address(tl_graph *g);
+TL_API void tl__pass_fuse(tl_graph *g);
+TL_API void tl__pass_schedule(tl_graph *g);
+
+/* tl__lead_of -- asks v's operation for one more axis on the operands in `led`; the new structural attributes are the graph's. 0 when it refuses. */
+TL_API int tl__lead_of(tl_graph *g, uint32_t v, uint32_t led, int *ni, const int64_t **i);
+
+/* tl__address_of -- resolves where v lies; may add a copy of what no view can show. */
+TL_API const tl_address *tl__address_of(tl_graph *g, uint32_t v);
+
+/* tl__through_views -- the value that v shows in the same row-major order, through views that change no order. */
+TL_API uint32_t tl__through_views(const tl_graph *g, uint32_t v);
+/* tl__const_behind -- the constant that v shows, through any views; TL_NONE if it shows none. */
+TL_API uint32_t tl__const_behind(const tl_graph *g, uint32_t v);
+
+static inline int tl__is_pointwise(const tl_val *v)
+{
+    return v->op->kind == TL_POINTWISE && v->nin > 0;
+}
+
+#endif

@@ -1,0 +1,248 @@
+/* layout_pass.c -- packs the buffers of a plan into one slab: two share a place when no instruction needs both.
+ *
+ *     instruction   0    1    2    3    4    5            slab
+ *     a             [---------]                           a . . d d d
+ *     b                  [---------]                      b b b b . .
+ *     loop's own                   [----]                 . . . l l .      buffers of a body live as long as the loop's instruction;
+ *     d                            [---------]                             among themselves they are laid out in the same way
+ *
+ * What a body reads or writes of outside lives through the whole loop. */
+#include "core/plan/plan.h"
+#include "core/plan/steps.h"
+
+#include "core/space.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64, PAD = 64 };
+
+typedef struct tl_span {
+    uint32_t value; /* TL_NONE: the buffers of a body */
+    uint32_t body;
+    uint32_t first, last;
+    size_t bytes;
+} tl_span;
+
+typedef struct tl_pack {
+    tl_graph *g;
+    uint32_t *first, *last; /* by root: instructions of its block between which it lives */
+    uint8_t *touched;
+    size_t *body_bytes; /* by block */
+    int64_t *offset;    /* by value, within its block's part */
+    int64_t *body_at;   /* by block: where its part begins in the part around */
+} tl_pack;
+
+size_t tl__root_bytes(const tl_graph *g, uint32_t root)
+{
+    const tl_val *x = &g->val[root];
+    int64_t count = tl_shape_count(x->shape);
+    return (size_t)(count > 0 ? count : 1) * tl_dtype_size(x->dtype);
+}
+
+static void touch(tl_pack *p, uint32_t root, uint32_t block, uint32_t at)
+{
+    tl_graph *g = p->g;
+    const uint32_t home = g->val[root].block;
+    if (g->val[root].via == TL_BOUND)
+        return;
+    while (block != home) { /* up to the loop's instruction in the root's own block */
+        at = p->g->step[g->val[g->block[block].loop].step].place;
+        block = g->block[block].parent;
+    }
+    if (!p->touched[root] || at < p->first[root])
+        p->first[root] = at;
+    if (!p->touched[root] || at > p->last[root])
+        p->last[root] = at;
+    p->touched[root] = 1;
+}
+
+/* find_spans -- by now step.place is the position in running order. */
+static void find_spans(tl_pack *p)
+{
+    tl_graph *g = p->g;
+    for (uint32_t b = 0; b < g->nblocks; b++)
+        for (uint32_t k = 0; k < g->block[b].nsteps; k++)
+            g->step[g->block[b].steps[k]].place = k;
+    for (uint32_t s = 0; s < g->nsteps; s++) {
+        const tl_step *step = &g->step[s];
+        for (uint32_t k = 0; k < step->val.n; k++) {
+            const tl_val *x = &g->val[step->val.at[k]];
+            if (x->op->kind != TL_LOOP)
+                touch(p, x->address.root, step->block, step->place);
+            for (uint32_t i = 0; i < x->nin; i++)
+                if (g->val[x->in[i]].resolved)
+                    touch(p, g->val[x->in[i]].address.root, step->block, step->place);
+        }
+    }
+    for (uint32_t b = 1; b < g->nblocks; b++)
+        for (uint32_t k = 0; k < g->block[b].norder; k++)
+            if (g->val[g->block[b].order[k]].op == &tl_op_time) /* written before the first instruction */
+                touch(p, g->block[b].order[k], b, 0);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const tl_span *x = a, *y = b;
+    if (x->bytes != y->bytes)
+        return x->bytes > y->bytes ? -1 : 1;
+    if (x->first != y->first)
+        return x->first < y->first ? -1 : 1;
+    return x->value < y->value ? -1 : x->value > y->value;
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const tl_span *x = a, *y = b;
+    if (x->first != y->first)
+        return x->first < y->first ? -1 : 1;
+    return by_size(a, b);
+}
+
+/* A free stretch of the block's part. */
+typedef struct tl_hole {
+    size_t at, bytes;
+} tl_hole;
+
+typedef struct tl_holes {
+    tl_hole *hole; /* by address */
+    uint32_t n;
+    size_t end;
+} tl_holes;
+
+/* take -- the smallest hole that fits, else the end. */
+static size_t take(tl_holes *h, size_t bytes)
+{
+    uint32_t best = TL_NONE;
+    for (uint32_t k = 0; k < h->n; k++)
+        if (h->hole[k].bytes >= bytes && (best == TL_NONE || h->hole[k].bytes < h->hole[best].bytes))
+            best = k;
+    if (best == TL_NONE) {
+        size_t at = h->end;
+        if (h->n > 0 && h->hole[h->n - 1].at + h->hole[h->n - 1].bytes == h->end) /* grow the last hole */
+            at = h->hole[--h->n].at;
+        h->end = at + bytes;
+        return at;
+    }
+    size_t at = h->hole[best].at;
+    h->hole[best].at += bytes;
+    h->hole[best].bytes -= bytes;
+    if (h->hole[best].bytes == 0) {
+        memmove(h->hole + best, h->hole + best + 1, (h->n - best - 1) * sizeof *h->hole);
+        h->n--;
+    }
+    return at;
+}
+
+static void give(tl_holes *h, size_t at, size_t bytes)
+{
+    uint32_t k = 0;
+    while (k < h->n && h->hole[k].at < at)
+        k++;
+    const int joins_left = k > 0 && h->hole[k - 1].at + h->hole[k - 1].bytes == at;
+    const int joins_right = k < h->n && at + bytes == h->hole[k].at;
+    if (joins_left && joins_right) {
+        h->hole[k - 1].bytes += bytes + h->hole[k].bytes;
+        memmove(h->hole + k, h->hole + k + 1, (h->n - k - 1) * sizeof *h->hole);
+        h->n--;
+    } else if (joins_left) {
+        h->hole[k - 1].bytes += bytes;
+    } else if (joins_right) {
+        h->hole[k].at = at;
+        h->hole[k].bytes += bytes;
+    } else {
+        memmove(h->hole + k + 1, h->hole + k, (h->n - k) * sizeof *h->hole);
+        h->hole[k] = (tl_hole){at, bytes};
+        h->n++;
+    }
+}
+
+static size_t rounded(size_t bytes)
+{
+    return (bytes + PAD + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* pack -- places the spans, which are sorted by their first instruction; returns the size of the part. */
+static size_t pack(tl_pack *p, tl_span *span, uint32_t n, int reuse)
+{
+    tl_graph *g = p->g;
+    tl_holes h = {tl__graph_alloc(g, n + 1, sizeof *h.hole), 0, 0};
+    uint32_t *open = tl__graph_alloc(g, n + 1, sizeof *open), nopen = 0; /* spans not yet given back */
+    size_t *at = tl__graph_alloc(g, n + 1, sizeof *at);
+    if (g->code)
+        return 0;
+    for (uint32_t k = 0; k < n; k++) {
+        for (uint32_t i = 0; reuse && i < nopen;) {
+            if (span[open[i]].last < span[k].first) {
+                give(&h, at[open[i]], span[open[i]].bytes);
+                open[i] = open[--nopen];
+            } else {
+                i++;
+            }
+        }
+        at[k] = take(&h, span[k].bytes);
+        open[nopen++] = k;
+        if (span[k].value != TL_NONE)
+            p->offset[span[k].value] = (int64_t)at[k];
+        else
+            p->body_at[span[k].body] = (int64_t)at[k];
+    }
+    return h.end;
+}
+
+/* pack_block -- the buffers of block b; bodies inside it have their sizes already. */
+static void pack_block(tl_pack *p, uint32_t b, const uint8_t *fresh, const uint32_t *count)
+{
+    tl_graph *g = p->g;
+    tl_span *span = tl__graph_alloc(g, count[b] + 1, sizeof *span);
+    uint32_t n = 0;
+    if (!span)
+        return;
+    for (uint32_t v = 0; v < g->nvals; v++)
+        if (g->val[v].block == b && p->touched[v] && !fresh[v])
+            span[n++] = (tl_span){v, 0, p->first[v], p->last[v], rounded(tl__root_bytes(g, v))};
+    for (uint32_t c = 1; c < g->nblocks; c++) {
+        const uint32_t s = g->val[g->block[c].loop].step;
+        if (g->block[c].parent == b && s != TL_NONE && p->body_bytes[c] > 0)
+            span[n++] = (tl_span){TL_NONE, c, g->step[s].place, g->step[s].place, p->body_bytes[c]};
+    }
+    qsort(span, n, sizeof *span, by_first);
+    p->body_bytes[b] = pack(p, span, n, (tl__passes() & TL_PASS_LAYOUT) != 0);
+}
+
+uint8_t *tl__fresh_roots(tl_graph *g)
+{
+    uint8_t *fresh = tl__graph_alloc(g, g->nvals + 1, 1);
+    for (uint32_t v = 0; fresh && v < g->nvals; v++)
+        if (g->val[v].keep && g->val[v].resolved && g->val[g->val[v].address.root].via != TL_BOUND)
+            fresh[g->val[v].address.root] = 1;
+    return fresh;
+}
+
+size_t tl__plan_layout(tl_graph *g, size_t start, int64_t *offset)
+{
+    const size_t n = g->nvals + 1, nb = g->nblocks;
+    tl_pack p = {.g = g, .first = tl__graph_alloc(g, n, sizeof *p.first), .last = tl__graph_alloc(g, n, sizeof *p.last),
+                 .touched = tl__graph_alloc(g, n, 1), .body_bytes = tl__graph_alloc(g, nb, sizeof *p.body_bytes),
+                 .offset = offset, .body_at = tl__graph_alloc(g, nb, sizeof *p.body_at)};
+    const uint8_t *fresh = tl__fresh_roots(g);
+    uint32_t *count = tl__graph_alloc(g, nb, sizeof *count);
+    if (g->code)
+        return 0;
+    find_spans(&p);
+    for (uint32_t v = 0; v < g->nvals; v++)
+        count[g->val[v].block]++;
+    for (uint32_t b = 1; b < g->nblocks; b++)
+        count[g->block[b].parent]++;
+    for (uint32_t b = g->nblocks; b-- > 0 && !g->code;) /* bodies have larger numbers than the blocks around them */
+        pack_block(&p, b, fresh, count);
+    if (g->code)
+        return 0;
+    p.body_at[0] = (int64_t)start;
+    for (uint32_t b = 1; b < g->nblocks; b++)
+        p.body_at[b] += p.body_at[g->block[b].parent];
+    for (uint32_t v = 0; v < g->nvals; v++)
+        if (p.touched[v])
+            offset[v] += p.body_at[g->val[v].block];
+    return start + p.body_bytes[0];
+}

@@ -1,0 +1,55 @@
+/* plan.c -- makes a plan: from the stretch to the graph, through the passes, to instructions.
+ *
+ *     stretch --> graph --> hoist --> lift --> narrow --> lower --> address --> fuse --> schedule --> layout, emit --> plan
+ *                           '----- what is computed -----'  '------------- where -------------'  '---- when and how ----' */
+#include "core/plan/plan.h"
+
+#include <string.h>
+
+void tl__plan_free(tl_plan *p)
+{
+    if (!p)
+        return;
+    tl__arena_close(&p->arena);
+    tl__free(p);
+}
+
+static void run_passes(tl_graph *g, tl_plan *p)
+{
+    const unsigned on = tl__passes();
+    if (on & TL_PASS_HOIST) {
+        tl__pass_hoist(g);
+        tl__pass_lift(g);
+    }
+    if (on & TL_PASS_FUSE)
+        tl__pass_narrow(g);
+    tl__pass_lower(g);
+    tl__graph_mark(g);
+    tl__graph_order(g);
+    tl__pass_address(g);
+    tl__graph_order(g); /* addresses may have asked for copies */
+    tl__pass_fuse(g);
+    tl__pass_schedule(g);
+    if (!g->code)
+        tl__emit(p, g);
+}
+
+tl_plan *tl__plan_make(tl_tape *tape, const tl_stretch *s)
+{
+    tl_plan *p = tl__calloc(1, sizeof *p);
+    if (!p) {
+        tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a plan");
+        return NULL;
+    }
+    tl_graph g = {0};
+    tl__graph_build(&g, tape, s);
+    if (!g.code)
+        run_passes(&g, p);
+    if (g.code) {
+        tl_tape_fail(tape, g.code, "run", "%s", g.message);
+        tl__plan_free(p);
+        p = NULL;
+    }
+    tl__graph_close(&g);
+    return p;
+}

@@ -1,0 +1,102 @@
+/* plan.h -- a finished plan: instructions over buffers, with nothing of the tape in it but ordinals. Private.
+ *
+ *     base 0..   [leaf xs] [leaf W] [survivor loss]                bound or made at each run
+ *     slab       [ scratch | buffers of block 0, re-used by liveness | bodies' buffers ]
+ *
+ *     block 0    CONTRACT  base 0, base 1 -> slab+4096         block 1    TILE ...  -> slab+65536 + p * 16384
+ *                LOOP block 1, T = 100 */
+#ifndef TL_CORE_PLAN_PLAN_H
+#define TL_CORE_PLAN_PLAN_H
+
+#include "core/plan/graph.h"
+#include "core/tile.h"
+
+/* tl_place_at -- an operand: bytes behind a base, plus a step for each position of the loops around. */
+typedef struct tl_operand {
+    uint32_t base;
+    uint32_t ncoef;
+    int64_t offset;
+    const int64_t *coef;
+} tl_operand;
+
+typedef enum tl_instr_kind { TL_INSTR_TILE, TL_INSTR_CONTRACT, TL_INSTR_CALL, TL_INSTR_IOTA, TL_INSTR_LOOP } tl_instr_kind;
+
+typedef struct tl_instr {
+    tl_instr_kind kind;
+    uint32_t node;      /* ordinal of the node it runs, TL_NONE */
+    uint32_t noperands; /* inputs, then outputs */
+    uint32_t block;     /* of a loop */
+    tl_operand *operand;
+    char **data;        /* where they are now */
+    tl_tile *tile;
+    const tl_op *op;
+    tl_attr attr;        /* structural part; attr.r is the node's when run */
+    tl_strided *array;   /* of contractions and calls: inputs, then the output */
+    int accumulate;
+    const char *text;    /* what it computes, for dumps */
+} tl_instr;
+
+typedef struct tl_plan_block {
+    uint32_t depth;
+    int64_t T;
+    int reverse;
+    uint64_t draws;
+    uint32_t ninstrs;
+    tl_instr *instr;
+    int has_time;
+    tl_operand time;
+} tl_plan_block;
+
+typedef enum tl_base_kind { TL_BASE_SLAB, TL_BASE_LEAF, TL_BASE_FRESH, TL_BASE_SCALAR } tl_base_kind;
+
+/* tl_base -- what offsets are counted from. */
+typedef struct tl_base {
+    tl_base_kind kind;
+    uint32_t node;  /* leaf, scalar: ordinal; TL_NONE: the scalar 0 */
+    tl_dtype dtype; /* leaf, scalar */
+    size_t bytes;   /* fresh */
+} tl_base;
+
+/* tl_survivor -- a value that the tape gets back. */
+typedef struct tl_survivor {
+    uint32_t node; /* ordinal */
+    uint32_t base;
+    tl_layout layout; /* in elements of its dtype, from the base */
+} tl_survivor;
+
+typedef struct tl_plan {
+    tl_arena arena;
+    tl_base *base; /* base 0 is the slab */
+    uint32_t nbases;
+    tl_plan_block *block;
+    uint32_t nblocks;
+    tl_survivor *survivor;
+    uint32_t nsurvivors;
+    size_t slab_bytes;
+    uint64_t ninstrs;
+    char **address; /* of each base in this run */
+    tl_buf **fresh; /* of each base that is fresh */
+    uint64_t *scalar; /* values of the scalars */
+} tl_plan;
+
+/* tl__plan_make -- plans a stretch; NULL and the tape's error set on failure. */
+TL_API tl_plan *tl__plan_make(tl_tape *tape, const tl_stretch *s);
+TL_API void tl__plan_free(tl_plan *p);
+
+/* tl__plan_layout -- offsets in the slab for the buffers of block 0 and all bodies: fills offset[] by value; returns the slab's size. (layout_pass.c) */
+TL_API size_t tl__plan_layout(tl_graph *g, size_t start, int64_t *offset);
+/* tl__is_fresh -- marks, by value, the roots that survive and so lie outside the slab. */
+TL_API uint8_t *tl__fresh_roots(tl_graph *g);
+/* tl__root_bytes -- size of a root's buffer. */
+TL_API size_t tl__root_bytes(const tl_graph *g, uint32_t root);
+
+/* tl__emit -- turns the scheduled graph into instructions of p; failures are in g->code. */
+TL_API void tl__emit(tl_plan *p, tl_graph *g);
+
+/* tl__execute -- runs a plan whose bases are bound. Returns TL_OK or the sticky error. */
+TL_API int tl__execute(tl_plan *p, tl_tape *tape, const tl_stretch *s, char *slab);
+
+/* tl__plan_text -- the plan as text, one line an instruction; freed with tl__free. NULL when memory is short. */
+TL_API char *tl__plan_text(const tl_plan *p);
+
+#endif

@@ -1,0 +1,189 @@
+/* run.c -- from a request to numbers: find what runs, look its plan up or make it, bind it, execute it, give the tape what survives.
+ *
+ *     stretch, key --> cache --hit--> bind: leaves' addresses, constants, fresh buffers --> execute --> publish
+ *                        '-miss-> plan'
+ *
+ * Everything that can fail comes before publishing, so a failed run changes no node. */
+#include "core/run.h"
+
+#include "core/plan/cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- switches ---------------------------------------------------------------------------------- */
+
+static atomic_uint passes_mask; /* the switches that are off */
+static atomic_int passes_known;
+
+enum { ALL_PASSES = TL_PASS_FUSE | TL_PASS_HOIST | TL_PASS_LAYOUT };
+
+static unsigned passes_of_environment(void)
+{
+    const char *text = getenv("TL_PASSES");
+    unsigned mask = ALL_PASSES;
+    if (!text)
+        return mask;
+    mask &= strstr(text, "-fuse") ? ~(unsigned)TL_PASS_FUSE : ~0u;
+    mask &= strstr(text, "-hoist") ? ~(unsigned)TL_PASS_HOIST : ~0u;
+    mask &= strstr(text, "-layout") ? ~(unsigned)TL_PASS_LAYOUT : ~0u;
+    return mask;
+}
+
+unsigned tl__passes(void)
+{
+    if (!atomic_load_explicit(&passes_known, memory_order_acquire))
+        tl__set_passes(passes_of_environment());
+    return ALL_PASSES & ~atomic_load_explicit(&passes_mask, memory_order_relaxed);
+}
+
+void tl__set_passes(unsigned mask)
+{
+    atomic_store_explicit(&passes_mask, ALL_PASSES & ~mask, memory_order_relaxed);
+    atomic_store_explicit(&passes_known, 1, memory_order_release);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- binding ----------------------------------------------------------------------------------- */
+
+static const tl_node *node_of(const tl_tape *tape, const tl_stretch *s, uint32_t ordinal)
+{
+    return &tape->nodes[s->member[ordinal].slot];
+}
+
+static void bind_scalar(uint64_t *to, tl_dtype dtype, double value)
+{
+    union {
+        float f32;
+        double f64;
+        int32_t i32;
+    } x;
+    if (dtype == TL_F32)
+        x.f32 = (float)value;
+    else if (dtype == TL_F64)
+        x.f64 = value;
+    else
+        x.i32 = (int32_t)value;
+    memcpy(to, &x, tl_dtype_size(dtype));
+}
+
+/* let_go -- the fresh buffers of a run that failed, or the run's own references after publishing. */
+static void let_go(tl_plan *p)
+{
+    for (uint32_t k = 0; k < p->nbases; k++) {
+        tl__buf_unref(p->fresh[k]);
+        p->fresh[k] = NULL;
+    }
+}
+
+static int bind(tl_plan *p, tl_tape *tape, const tl_stretch *s)
+{
+    for (uint32_t k = 1; k < p->nbases; k++) {
+        const tl_base *b = &p->base[k];
+        if (b->kind == TL_BASE_LEAF) {
+            const tl_node *n = node_of(tape, s, b->node);
+            p->address[k] = (char *)n->buf->data + n->layout.offset * (int64_t)tl_dtype_size(b->dtype);
+        } else if (b->kind == TL_BASE_SCALAR) {
+            bind_scalar(&p->scalar[k], b->dtype, b->node == TL_NONE ? 0.0 : node_of(tape, s, b->node)->attr.r[0]);
+            p->address[k] = (char *)&p->scalar[k];
+        } else {
+            p->fresh[k] = tl__buf_new(b->bytes);
+            if (!p->fresh[k]) {
+                let_go(p);
+                return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a value of %zu bytes", b->bytes);
+            }
+            p->address[k] = p->fresh[k]->data;
+        }
+    }
+    return TL_OK;
+}
+
+/* publish -- cannot fail. Survivors become live, what else ran in frame 0 is dropped. */
+static void publish(tl_plan *p, tl_tape *tape, const tl_stretch *s)
+{
+    for (uint32_t k = 0; k < s->nlist; k++)
+        tape->nodes[s->list[k]].life = TL_DROPPED;
+    for (uint32_t k = 0; k < p->nsurvivors; k++) {
+        const tl_survivor *v = &p->survivor[k];
+        const tl_base *b = &p->base[v->base];
+        tl_node *n = &tape->nodes[s->member[v->node].slot];
+        tl_buf *buf = p->fresh[v->base];
+        n->layout = v->layout;
+        if (b->kind == TL_BASE_LEAF) {
+            const tl_node *leaf = node_of(tape, s, b->node);
+            buf = leaf->buf;
+            n->layout.offset += leaf->layout.offset;
+        }
+        n->buf = tl__buf_ref(buf);
+        n->life = TL_LIVE;
+    }
+}
+
+/* ---- running ----------------------------------------------------------------------------------- */
+
+static tl_plan *find_plan(tl_plan_cache *c, tl_tape *tape)
+{
+    tl_plan *p = tl__cache_find(c, &c->stretch);
+    c->stats.plan_seconds = 0;
+    if (p) {
+        c->stats.hits++;
+        return p;
+    }
+    const double start = now();
+    p = tl__plan_make(tape, &c->stretch);
+    if (p && tl__cache_put(c, &c->stretch, p, tape->opts.plans)) {
+        tl_tape_fail(tape, TL_ENOMEM, "run", "no memory to keep a plan");
+        tl__plan_free(p);
+        p = NULL;
+    }
+    c->stats.plans += p != NULL;
+    c->stats.plan_seconds = now() - start;
+    return p;
+}
+
+int tl__run(tl_tape *tape, int nroots, const uint32_t *roots, const tl_run_opts *opts)
+{
+    if (tape->code)
+        return tape->code;
+    tl_plan_cache *c = tl__cache_of(tape);
+    if (!c)
+        return tape->code;
+    const double start = now();
+    int code = tl__stretch_make(&c->stretch, tape, nroots, roots, opts);
+    if (code || c->stretch.nlist == 0)
+        return code;
+    c->stats.runs++;
+    c->stats.key_seconds = now() - start;
+    tl_plan *p = find_plan(c, tape);
+    if (!p)
+        return tape->code;
+    char *slab = tl__cache_slab(c, p->slab_bytes);
+    if (!slab)
+        return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a slab of %zu bytes", p->slab_bytes);
+    code = bind(p, tape, &c->stretch);
+    if (code)
+        return code;
+    const double running = now();
+    tape->running = 1;
+    code = tl__execute(p, tape, &c->stretch, slab);
+    tape->running = 0;
+    c->stats.run_seconds = now() - running;
+    c->stats.instructions = p->ninstrs;
+    c->stats.slab_bytes = c->slab_bytes;
+    if (code == TL_OK)
+        publish(p, tape, &c->stretch);
+    let_go(p);
+    return code;
+}
+
+tl_run_stats tl__run_stats(const tl_tape *tape)
+{
+    return tape->plans ? tape->plans->stats : (tl_run_stats){0};
+}

@@ -1,0 +1,482 @@
+/* tile.c -- the pointwise machine. Compiling decides once where every value lives and writes a list of actions; running repeats that
+ * list for each tile.
+ *
+ *     iteration space, axes merged as far as every array allows       one tile
+ *     +--------------------------------+                              R rows x n columns, R = 1 unless rows are short
+ *     |  outer axes: odometer          |        +----------+
+ *     |     rows: R at a time  --------+------> | load  a  |          inputs that are not contiguous in the tile
+ *     |        columns: n at a time    |        | step mul |          kernels, register to register
+ *     +--------------------------------+        | store  y |          outputs that could not be written in place
+ *                                               +----------+
+ * Where in memory an element lies never changes its bits: kernels give the same result at any position. */
+#include "core/tile.h"
+
+#include <string.h>
+
+enum { SHORT = 64, LENGTH = 512, LENGTH_MIN = 128, LENGTH_MAX = 1024, L1 = 24 * 1024, ALIGN = 64 };
+
+typedef enum tl_act_kind { ACT_LOAD, ACT_STEP, ACT_STORE } tl_act_kind;
+
+typedef struct tl_act {
+    tl_act_kind kind;
+    int index; /* of the array or step */
+} tl_act;
+
+/* tl_lane -- one array as the loops see it. */
+typedef struct tl_lane {
+    int64_t size;                  /* bytes of an element */
+    int64_t stride[TL_MAX_RANK];   /* outer axes, bytes */
+    int64_t row, column;           /* bytes */
+    int value;
+    uint8_t once;                  /* loaded before the first tile, the same for all of them */
+    uint8_t direct;                /* the tile lies in memory as it is */
+    uint8_t home;                  /* outputs: written by the step itself */
+} tl_lane;
+
+struct tl_tile {
+    int rank; /* outer axes */
+    int64_t dim[TL_MAX_RANK];
+    int64_t rows, columns; /* the two inner extents */
+    int64_t R, length;     /* rows of a tile; columns of a tile */
+    int nin, nout, nsteps, nvalues, nacts, nregisters;
+    tl_lane *lane; /* inputs, outputs */
+    tl_tile_step *step;
+    tl_act *act;
+    size_t register_bytes;
+    int *reg;      /* of each value, -1: in memory */
+    char **value;  /* where each value is in this tile */
+    char **at;     /* of each array: start of this row */
+};
+
+/* ---- compiling: axes --------------------------------------------------------------------------- */
+
+typedef struct tl_axes {
+    int rank, n;
+    int64_t dim[TL_MAX_RANK];
+    int64_t (*stride)[TL_MAX_RANK]; /* of each array */
+} tl_axes;
+
+static int64_t magnitude(int64_t x)
+{
+    return x < 0 ? -x : x;
+}
+
+/* axis_before -- whether axis a belongs outside axis b: judged by the output, which is array n-1. */
+static int axis_before(const tl_axes *x, int a, int b)
+{
+    for (int k = x->n - 1; k >= 0; k--) {
+        int64_t sa = magnitude(x->stride[k][a]), sb = magnitude(x->stride[k][b]);
+        if (sa && sb && sa != sb)
+            return sa > sb;
+    }
+    return a < b;
+}
+
+static void swap_axes(tl_axes *x, int a, int b)
+{
+    int64_t d = x->dim[a];
+    x->dim[a] = x->dim[b];
+    x->dim[b] = d;
+    for (int k = 0; k < x->n; k++) {
+        int64_t s = x->stride[k][a];
+        x->stride[k][a] = x->stride[k][b];
+        x->stride[k][b] = s;
+    }
+}
+
+/* merge_axes -- drops extents of 1, orders, and joins neighbours that every array runs through in one step. */
+static void merge_axes(tl_axes *x)
+{
+    int rank = 0;
+    for (int a = 0; a < x->rank; a++) {
+        if (x->dim[a] == 1)
+            continue;
+        if (a != rank)
+            swap_axes(x, a, rank);
+        rank++;
+    }
+    x->rank = rank;
+    for (int a = 1; a < rank; a++)
+        for (int b = a; b > 0 && axis_before(x, b, b - 1); b--)
+            swap_axes(x, b, b - 1);
+    for (int a = rank - 2; a >= 0; a--) {
+        int joins = 1;
+        for (int k = 0; k < x->n && joins; k++)
+            joins = x->stride[k][a] == x->stride[k][a + 1] * x->dim[a + 1];
+        if (!joins)
+            continue;
+        x->dim[a + 1] *= x->dim[a];
+        for (int b = a; b + 1 < x->rank; b++)
+            swap_axes(x, b, b + 1);
+        x->rank--;
+    }
+}
+
+/* ---- compiling: lanes -------------------------------------------------------------------------- */
+
+static void split_axes(tl_tile *t, const tl_axes *x)
+{
+    t->columns = x->rank >= 1 ? x->dim[x->rank - 1] : 1;
+    t->rows = x->rank >= 2 ? x->dim[x->rank - 2] : 1;
+    t->rank = x->rank > 2 ? x->rank - 2 : 0;
+    memcpy(t->dim, x->dim, (size_t)t->rank * sizeof *t->dim);
+    for (int k = 0; k < x->n; k++) {
+        tl_lane *l = &t->lane[k];
+        l->column = x->rank >= 1 ? x->stride[k][x->rank - 1] * l->size : 0;
+        l->row = x->rank >= 2 ? x->stride[k][x->rank - 2] * l->size : 0;
+        for (int a = 0; a < t->rank; a++)
+            l->stride[a] = x->stride[k][a] * l->size;
+    }
+}
+
+/* is_packed -- short rows are put together when that saves more kernel calls than it costs copies: each loaded or stored array
+ * costs about one call a row. */
+static int is_packed(const tl_tile *t)
+{
+    if (t->rows < 2 || t->columns == 0 || 2 * t->columns > LENGTH)
+        return 0;
+    int copies = 0;
+    for (int k = 0; k < t->nin + t->nout; k++) {
+        const tl_lane *l = &t->lane[k];
+        int constant = k < t->nin && l->row == 0;
+        for (int a = 0; a < t->rank && constant; a++)
+            constant = l->stride[a] == 0;
+        if (!constant && !(l->column == l->size && l->row == t->columns * l->size))
+            copies++;
+        else if (!constant && l->column != l->size)
+            copies--; /* would be loaded either way */
+    }
+    return t->columns <= SHORT ? 4 * t->nsteps > 3 * copies : t->nsteps > 2 * copies;
+}
+
+static void classify(tl_tile *t, const tl_tile_array *out)
+{
+    for (int k = 0; k < t->nin + t->nout; k++) {
+        tl_lane *l = &t->lane[k];
+        l->direct = (t->columns == 1 || l->column == l->size) && (t->R == 1 || l->row == t->columns * l->size);
+        int still = k < t->nin && l->row == 0;
+        for (int a = 0; a < t->rank && still; a++)
+            still = l->stride[a] == 0;
+        l->once = still && !l->direct && (l->column == 0 || t->R > 1);
+    }
+    for (int o = 0; o < t->nout; o++) /* two arrays that change places: what is copied onto another input is loaded first */
+        if (out[o].alias >= 0 && out[o].value < t->nin)
+            t->lane[out[o].value].direct = 0;
+}
+
+/* ---- compiling: registers and actions ---------------------------------------------------------- */
+
+typedef struct tl_alloc {
+    tl_tile *t;
+    int *last;    /* action number after which a value is no longer read, by value */
+    uint8_t *free_; /* by register */
+    uint8_t *loaded;
+} tl_alloc;
+
+static void take_register(tl_alloc *a, int v)
+{
+    tl_tile *t = a->t;
+    int r = 0;
+    while (r < t->nregisters && !a->free_[r])
+        r++;
+    if (r == t->nregisters)
+        t->nregisters++;
+    a->free_[r] = 0;
+    t->reg[v] = r;
+}
+
+static void add_act(tl_tile *t, tl_act_kind kind, int index)
+{
+    t->act[t->nacts++] = (tl_act){kind, index};
+}
+
+/* Outputs that are written by the step itself: the first direct one of a value, unless it overwrites an input that is read later. */
+static int home_output(const tl_tile *t, const tl_tile_array *out, const int *last, int v)
+{
+    for (int o = 0; o < t->nout; o++)
+        if (out[o].value == v && t->lane[t->nin + o].direct &&
+            (out[o].alias < 0 || last[out[o].alias] <= v - t->nin))
+            return o;
+    return -1;
+}
+
+/* load_operand -- brings an input into a register before its first reader. */
+static void load_operand(tl_alloc *a, int v)
+{
+    tl_tile *t = a->t;
+    if (v >= t->nin || a->loaded[v])
+        return;
+    a->loaded[v] = 1;
+    if (t->lane[v].direct)
+        return;
+    if (!t->lane[v].once) {
+        take_register(a, v);
+        add_act(t, ACT_LOAD, v);
+    }
+}
+
+static void release_after(tl_alloc *a, int s)
+{
+    tl_tile *t = a->t;
+    for (int v = 0; v < t->nvalues; v++)
+        if (a->last[v] == s && t->reg[v] >= 0 && !(v < t->nin && t->lane[v].once))
+            a->free_[t->reg[v]] = 1;
+}
+
+/* store_value -- the outputs of v that its step has not written. Those that overwrite an input still to be read wait for the end. */
+static void store_value(tl_alloc *a, const tl_tile_array *out, int v, int home, int late)
+{
+    tl_tile *t = a->t;
+    for (int o = 0; o < t->nout; o++) {
+        if (out[o].value != v || o == home)
+            continue;
+        int waits = out[o].alias >= 0;
+        if (waits == late)
+            add_act(t, ACT_STORE, o);
+    }
+}
+
+static void write_actions(tl_alloc *a, const tl_tile_array *out, int *home)
+{
+    tl_tile *t = a->t;
+    for (int v = 0; v < t->nin; v++) {
+        home[v] = -1;
+        if (t->lane[v].once)
+            take_register(a, v);
+    }
+    for (int s = 0; s < t->nsteps; s++) {
+        int v = t->nin + s;
+        for (int k = 0; k < t->step[s].nin; k++)
+            load_operand(a, t->step[s].in[k]);
+        home[v] = home_output(t, out, a->last, v);
+        if (home[v] < 0)
+            take_register(a, v);
+        else
+            t->lane[t->nin + home[v]].home = 1;
+        add_act(t, ACT_STEP, s);
+        store_value(a, out, v, home[v], 0);
+        release_after(a, s);
+    }
+    for (int o = 0; o < t->nout; o++) /* inputs that are only copied */
+        if (out[o].value < t->nin)
+            load_operand(a, out[o].value);
+    for (int v = 0; v < t->nin; v++)
+        store_value(a, out, v, -1, 0);
+    for (int v = 0; v < t->nvalues; v++)
+        store_value(a, out, v, home[v], 1);
+}
+
+/* last_uses -- the step that reads a value last; nsteps when it is still to be stored after all steps. */
+static void last_uses(const tl_tile *t, const tl_tile_array *out, int *last)
+{
+    for (int v = 0; v < t->nvalues; v++)
+        last[v] = v < t->nin ? -1 : v - t->nin;
+    for (int s = 0; s < t->nsteps; s++)
+        for (int k = 0; k < t->step[s].nin; k++)
+            last[t->step[s].in[k]] = s;
+    for (int o = 0; o < t->nout; o++)
+        if (out[o].alias >= 0 || out[o].value < t->nin)
+            last[out[o].value] = t->nsteps;
+}
+
+static void choose_length(tl_tile *t, int64_t size)
+{
+    int64_t n = t->nregisters ? L1 / (t->nregisters * size) : LENGTH_MAX;
+    n = n > LENGTH_MAX ? LENGTH_MAX : n < LENGTH_MIN ? LENGTH_MIN : n;
+    n -= n % 16;
+    if (t->R > 1) { /* columns <= LENGTH / 2 */
+        if (n < 2 * t->columns)
+            n = 2 * t->columns;
+        t->R = n / t->columns;
+        if (t->R > t->rows)
+            t->R = t->rows;
+        t->length = t->columns;
+    } else {
+        t->length = n < t->columns ? n : t->columns > 0 ? t->columns : 1;
+    }
+    int64_t bytes = t->R * t->length * size;
+    t->register_bytes = (size_t)((bytes + ALIGN - 1) / ALIGN * ALIGN + ALIGN);
+}
+
+static int allocate(tl_tile *t, tl_arena *arena, int nacts)
+{
+    size_t nv = (size_t)t->nvalues + 1, na = (size_t)(t->nin + t->nout) + 1;
+    t->reg = tl__arena_alloc(arena, nv * sizeof *t->reg);
+    t->value = tl__arena_alloc(arena, nv * sizeof *t->value);
+    t->at = tl__arena_alloc(arena, na * sizeof *t->at);
+    t->act = tl__arena_alloc(arena, (size_t)nacts * sizeof *t->act);
+    return t->reg && t->value && t->at && t->act;
+}
+
+tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int nin, const tl_tile_array *in, int nsteps,
+                      const tl_tile_step *step, int nout, const tl_tile_array *out)
+{
+    tl_tile *t = tl__arena_alloc(arena, sizeof *t);
+    const int n = nin + nout;
+    tl_axes x = {.rank = rank, .n = n};
+    if (!t)
+        return NULL;
+    memset(t, 0, sizeof *t);
+    t->nin = nin;
+    t->nout = nout;
+    t->nsteps = nsteps;
+    t->nvalues = nin + nsteps;
+    t->lane = tl__arena_alloc(arena, (size_t)n * sizeof *t->lane);
+    t->step = tl__arena_alloc(arena, (size_t)(nsteps + 1) * sizeof *t->step);
+    x.stride = tl__arena_alloc(arena, (size_t)(n + 1) * sizeof *x.stride);
+    const size_t nv = (size_t)t->nvalues + 1;
+    int *last = tl__arena_alloc(arena, 2 * nv * sizeof *last);
+    uint8_t *marks = tl__arena_alloc(arena, 2 * nv);
+    if (!t->lane || !t->step || !x.stride || !last || !marks || !allocate(t, arena, nsteps + nin + nout + 1))
+        return NULL;
+    if (nsteps)
+        memcpy(t->step, step, (size_t)nsteps * sizeof *step);
+    memset(t->lane, 0, (size_t)n * sizeof *t->lane);
+    memset(marks, 0, 2 * nv);
+    memcpy(x.dim, dim, (size_t)rank * sizeof *dim);
+    int64_t size = 4;
+    for (int k = 0; k < n; k++) {
+        const tl_tile_array *array = k < nin ? &in[k] : &out[k - nin];
+        memset(x.stride[k], 0, sizeof x.stride[k]);
+        memcpy(x.stride[k], array->stride, (size_t)rank * sizeof *array->stride);
+        t->lane[k].size = (int64_t)tl_dtype_size(array->dtype);
+        t->lane[k].value = k < nin ? k : array->value;
+        size = t->lane[k].size > size ? t->lane[k].size : size;
+    }
+    for (int s = 0; s < nsteps; s++)
+        size = step[s].dtype == TL_F64 ? 8 : size;
+    merge_axes(&x);
+    split_axes(t, &x);
+    t->R = is_packed(t) ? 2 : 1;
+    classify(t, out);
+    for (int v = 0; v < t->nvalues; v++)
+        t->reg[v] = -1;
+    last_uses(t, out, last);
+    tl_alloc a = {t, last, marks, marks + nv};
+    write_actions(&a, out, last + nv);
+    choose_length(t, size);
+    return t;
+}
+
+size_t tl__tile_scratch(const tl_tile *t)
+{
+    return (size_t)t->nregisters * t->register_bytes;
+}
+
+int64_t tl__tile_rows(const tl_tile *t)
+{
+    return t->R;
+}
+
+/* ---- running ----------------------------------------------------------------------------------- */
+
+#define STAMP_MOVE(T)                                                                                          \
+    static void move_##T(int64_t n, char *to, int64_t to_step, const char *from, int64_t from_step)           \
+    {                                                                                                          \
+        if (from_step == 0) {                                                                                  \
+            T x = *(const T *)from;                                                                            \
+            if (to_step == (int64_t)sizeof(T))                                                                 \
+                for (int64_t i = 0; i < n; i++)                                                                \
+                    ((T *)to)[i] = x;                                                                          \
+            else                                                                                               \
+                for (int64_t i = 0; i < n; i++, to += to_step)                                                 \
+                    *(T *)to = x;                                                                              \
+        } else {                                                                                               \
+            for (int64_t i = 0; i < n; i++, to += to_step, from += from_step)                                  \
+                *(T *)to = *(const T *)from;                                                                   \
+        }                                                                                                      \
+    }
+
+STAMP_MOVE(uint32_t)
+STAMP_MOVE(uint64_t)
+
+/* move_block -- rows x n elements between two layouts. */
+static void move_block(int64_t size, int64_t rows, int64_t n, char *to, int64_t to_row, int64_t to_step, const char *from,
+                       int64_t from_row, int64_t from_step)
+{
+    for (int64_t r = 0; r < rows; r++, to += to_row, from += from_row) {
+        if (to_step == size && from_step == size)
+            memcpy(to, from, (size_t)(n * size));
+        else if (size == 4)
+            move_uint32_t(n, to, to_step, from, from_step);
+        else
+            move_uint64_t(n, to, to_step, from, from_step);
+    }
+}
+
+/* run_tile -- the actions, for `rows` rows from `row` and n columns from `column`. */
+static void run_tile(tl_tile *t, int64_t row, int64_t rows, int64_t column, int64_t n)
+{
+    const int arrays = t->nin + t->nout;
+    char **value = t->value;
+    for (int k = 0; k < arrays; k++) {
+        const tl_lane *l = &t->lane[k];
+        if (k < t->nin ? l->direct : l->home)
+            value[l->value] = t->at[k] + row * l->row + column * l->column;
+    }
+    const int64_t count = rows * n;
+    for (const tl_act *act = t->act, *end = act + t->nacts; act < end; act++) {
+        if (act->kind == ACT_STEP) {
+            const tl_tile_step *s = &t->step[act->index];
+            const void *in[TL_TILE_IN];
+            for (int k = 0; k < s->nin; k++)
+                in[k] = value[s->in[k]];
+            s->fn(count, value[t->nin + act->index], in);
+        } else if (act->kind == ACT_LOAD) {
+            const tl_lane *l = &t->lane[act->index];
+            move_block(l->size, rows, n, value[act->index], n * l->size, l->size,
+                       t->at[act->index] + row * l->row + column * l->column, l->row, l->column);
+        } else {
+            const tl_lane *l = &t->lane[t->nin + act->index];
+            move_block(l->size, rows, n, t->at[t->nin + act->index] + row * l->row + column * l->column, l->row, l->column,
+                       value[l->value], n * l->size, l->size);
+        }
+    }
+}
+
+static void run_plane(tl_tile *t)
+{
+    for (int64_t row = 0; row < t->rows; row += t->R) {
+        int64_t rows = t->rows - row < t->R ? t->rows - row : t->R;
+        for (int64_t column = 0; column < t->columns; column += t->length) {
+            int64_t n = t->columns - column < t->length ? t->columns - column : t->length;
+            run_tile(t, row, rows, column, n);
+        }
+    }
+}
+
+void tl__tile_run(tl_tile *t, char *const *data, void *scratch)
+{
+    const int arrays = t->nin + t->nout;
+    for (int a = 0; a < t->rank; a++)
+        if (t->dim[a] == 0)
+            return;
+    if (t->rows == 0 || t->columns == 0)
+        return;
+    for (int v = 0; v < t->nvalues; v++)
+        if (t->reg[v] >= 0)
+            t->value[v] = (char *)scratch + (size_t)t->reg[v] * t->register_bytes;
+    for (int k = 0; k < arrays; k++)
+        t->at[k] = data[k];
+    for (int k = 0; k < t->nin; k++)
+        if (t->lane[k].once)
+            move_block(t->lane[k].size, t->R, t->length, t->value[k], t->length * t->lane[k].size, t->lane[k].size, data[k],
+                       t->lane[k].row, t->lane[k].column);
+    int64_t index[TL_MAX_RANK] = {0};
+    for (;;) {
+        run_plane(t);
+        int a = t->rank - 1;
+        for (; a >= 0; a--) {
+            int64_t back = index[a] + 1 == t->dim[a] ? index[a] : -1;
+            for (int k = 0; k < arrays; k++)
+                t->at[k] += back >= 0 ? -back * t->lane[k].stride[a] : t->lane[k].stride[a];
+            if (back < 0) {
+                index[a]++;
+                break;
+            }
+            index[a] = 0;
+        }
+        if (a < 0)
+            return;
+    }
+}

@@ -1,0 +1,454 @@
+/* test_messages_nn.c -- every message of cells, layers, sequences and optimizers. */
+#include "tests/messages.h"
+
+static tl_params *fresh(void)
+{
+    static tl_params *set;
+    tl_params_free(set);
+    return set = tl_params_new(TL_F32);
+}
+
+static tl_tensor f32(tl_tape *tape, int64_t a, int64_t b, int64_t c)
+{
+    return tl_zeros(tape, TL_F32, tl_shape3(a, b, c));
+}
+
+/* ---- cells ----------------------------------------------------------------------------------- */
+
+static tl_tensor step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                      const tl_tensor *aux)
+{
+    (void)cell, (void)x, (void)aux;
+    return state[0] = tl_tanh(tl_add(state[0], w[0]));
+}
+
+/* good -- a cell "mine" with one parameter and one state. */
+static tl_cell good(void)
+{
+    tl_cell cell = tl_cell_make("mine", step);
+    tl_cell_param_add(&cell, "bias", "H", tl_init_constant(0));
+    tl_cell_state_add(&cell, "h", "H");
+    return cell;
+}
+
+static int check_many(int params, int states, tl_err *err)
+{
+    static const char *const name[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i",
+                                       "j", "k", "l", "m", "n", "o", "p", "q", "r",
+                                       "s", "t", "u", "v", "w", "x", "y", "z"};
+    tl_cell cell = tl_cell_make("mine", step);
+    for (int k = 0; k < params; k++)
+        tl_cell_param_add(&cell, name[k], "H", tl_init_constant(0));
+    for (int k = 0; k < states; k++)
+        tl_cell_state_add(&cell, name[25 - k], "H");
+    return tl_cell_check(&cell, err);
+}
+
+static int check_param(const char *name, const char *shape, tl_err *err)
+{
+    tl_cell cell = good();
+    tl_cell_param_add(&cell, name, shape, tl_init_constant(0));
+    return tl_cell_check(&cell, err);
+}
+
+static int check_width(const char *width, tl_err *err)
+{
+    tl_cell cell = good();
+    tl_cell_state_add(&cell, "c", width);
+    return tl_cell_check(&cell, err);
+}
+
+static int check_begin(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_cell cell = good();
+    tl_cell_begin(&cell, NULL, TL_CELL_AUX + 1);
+    return tl_cell_check(&cell, err);
+}
+
+static int check_made(const char *name, tl_step_fn fn, tl_err *err)
+{
+    tl_cell cell = tl_cell_make(name, fn);
+    return tl_cell_check(&cell, err);
+}
+
+RETURNS(cell_none, tl_cell_check(NULL, err))
+RETURNS(cell_params, check_many(TL_CELL_PARAMS + 1, 1, err))
+RETURNS(cell_states, check_many(1, TL_CELL_STATES + 1, err))
+RETURNS(cell_rank, check_param("W", "H,H,H,H,H", err))
+RETURNS(cell_shape, check_param("W", "4H x I", err))
+RETURNS(cell_width, check_width("H,2", err))
+RETURNS(cell_no_name, check_made(NULL, step, err))
+RETURNS(cell_no_step, check_made("mine", NULL, err))
+RETURNS(cell_no_state, check_made("mine", step, err))
+RETURNS(cell_unnamed, check_param("", "H", err))
+RETURNS(cell_twice, check_param("bias", "H", err))
+
+/* ---- sequences ------------------------------------------------------------------------------- */
+
+static tl_sequence *sequence(const tl_cell *cell, int64_t I, const tl_sequence_opts *o, tl_err *err)
+{
+    return tl_sequence_new(fresh(), "lstm", cell, I, 4, o, err);
+}
+
+static int sequence_bad(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_sequence_opts o = tl_sequence_defaults();
+    o.layers = 65;
+    tl_cell cell = good();
+    cr_expect_null(sequence(&cell, 3, &o, err));
+    return err->code;
+}
+
+static int sequence_long_name(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    char name[300];
+    memset(name, 'w', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    tl_cell cell = good();
+    tl_cell_param_add(&cell, name, "H", tl_init_constant(0));
+    cr_expect_null(sequence(&cell, 3, NULL, err));
+    return err->code;
+}
+
+static int sequence_twice(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_cell cell = good();
+    tl_params *set = fresh();
+    tl_sequence *first = tl_sequence_new(set, "lstm", &cell, 3, 4, NULL, err);
+    cr_expect_null(tl_sequence_new(set, "lstm", &cell, 3, 4, NULL, err));
+    tl_sequence_free(first);
+    return err->code;
+}
+
+/* apply -- an LSTM of I = 3, H = 4 on x, with one changed argument. */
+static int apply(const tl_cell *cell, tl_tensor x, const tl_sequence_args *args, int run)
+{
+    tl_sequence *s = sequence(cell, 3, NULL, NULL);
+    tl_sequence_out out = tl_sequence_apply(s, x, args);
+    if (run)
+        tl_eval(1, &out.y);
+    else
+        cr_expect(!tl_tensor_ok(out.y));
+    int code = tl_tape_status(x.tape);
+    tl_sequence_free(s);
+    return code;
+}
+
+static int apply_to(tl_tensor x)
+{
+    tl_cell cell = tl_lstm_cell(NULL);
+    return apply(&cell, x, NULL, 0);
+}
+
+RETURNS(apply_width, apply_to(f32(tape, 5, 2, 7)))
+RETURNS(apply_rank, apply_to(tl_zeros(tape, TL_F32, tl_shape2(5, 3))))
+RETURNS(apply_dtype, apply_to(tl_zeros(tape, TL_F64, tl_shape3(5, 2, 3))))
+
+static int apply_initial(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_cell cell = tl_lstm_cell(NULL);
+    tl_sequence_args args = tl_sequence_args_defaults();
+    args.initial[1] = f32(tape, 1, 2, 5);
+    return apply(&cell, f32(tape, 5, 2, 3), &args, 0);
+}
+
+static int apply_lengths(tl_tape *tape, int64_t rows, int unroll)
+{
+    tl_cell cell = tl_lstm_cell(NULL);
+    tl_sequence_args args = tl_sequence_args_defaults();
+    args.lengths = tl_full(tape, TL_I32, tl_shape1(rows), 9);
+    args.unroll = unroll;
+    return apply(&cell, f32(tape, 5, 2, 3), &args, rows == 2);
+}
+
+RETURNS(apply_length_value, apply_lengths(tape, 2, 0))
+RETURNS(apply_length_value_unrolled, apply_lengths(tape, 2, 1))
+RETURNS(apply_length_rows, apply_lengths(tape, 3, 0))
+
+static tl_tensor bad_output(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                            const tl_tensor *aux)
+{
+    (void)cell, (void)w, (void)state, (void)aux;
+    return x;
+}
+
+static tl_tensor bad_state(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                           const tl_tensor *aux)
+{
+    (void)cell, (void)w, (void)aux;
+    tl_tensor y = state[0];
+    state[0] = x;
+    return y;
+}
+
+static tl_tensor bad_product(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                             const tl_tensor *aux)
+{
+    (void)cell, (void)w, (void)aux;
+    return tl_matmul(x, state[0]);
+}
+
+static int apply_step(tl_tape *tape, tl_step_fn fn)
+{
+    tl_cell cell = good();
+    cell.step = fn;
+    return apply(&cell, f32(tape, 5, 2, 3), NULL, 0);
+}
+
+RETURNS(step_output, apply_step(tape, bad_output))
+RETURNS(step_state, apply_step(tape, bad_state))
+RETURNS(step_inside, apply_step(tape, bad_product))
+
+static int memory_rows(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_cell cell = good();
+    tl_sequence *s = sequence(&cell, 3, NULL, err);
+    cr_expect_null(tl_sequence_memory_new(s, 0, err));
+    tl_sequence_free(s);
+    return err->code;
+}
+
+static int memory_batch(tl_tape *tape, tl_err *err)
+{
+    tl_cell cell = good();
+    tl_sequence *s = sequence(&cell, 3, NULL, err);
+    tl_sequence_args args = tl_sequence_args_defaults();
+    args.memory = tl_sequence_memory_new(s, 7, err);
+    tl_sequence_apply(s, f32(tape, 5, 2, 3), &args);
+    tl_sequence_memory_free(args.memory);
+    tl_sequence_free(s);
+    return tl_tape_status(tape);
+}
+
+/* ---- layers ---------------------------------------------------------------------------------- */
+
+MAKES(embedding_bad, tl_embedding_layer_new(fresh(), "chars", 0, 8, NULL, err))
+MAKES(embedding_no_set, tl_embedding_layer_new(NULL, "chars", 4, 8, NULL, err))
+MAKES(norm_bad, tl_norm_layer_new(fresh(), "", 4, NULL, err))
+MAKES(linear_bad, tl_linear_layer_new(fresh(), "out", 4, 0, NULL, err))
+
+static int linear_tied(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_params *set = fresh();
+    tl_linear_opts o = tl_linear_defaults();
+    o.tied = tl_param_new(set, "chars", tl_shape2(10, 8), err);
+    cr_expect_null(tl_linear_layer_new(set, "out", 4, 10, &o, err));
+    return err->code;
+}
+
+static int linear_input(tl_tape *tape, tl_err *err)
+{
+    tl_linear_layer *layer = tl_linear_layer_new(fresh(), "out", 4, 10, NULL, err);
+    tl_linear_layer_apply(layer, f32(tape, 2, 3, 5));
+    tl_linear_layer_free(layer);
+    return tl_tape_status(tape);
+}
+
+static int embedding_index(tl_tape *tape, tl_err *err)
+{
+    tl_embedding_layer *layer = tl_embedding_layer_new(fresh(), "chars", 4, 8, NULL, err);
+    tl_tensor y = tl_embedding_layer_apply(layer, tl_full(tape, TL_I32, tl_shape2(5, 2), 4));
+    tl_embedding_layer_free(layer);
+    return tl_eval(1, &y);
+}
+
+RECORDS(layer_norm_scale, tl_layer_norm(f32(tape, 2, 3, 4), tl_zeros(tape, TL_F32, tl_shape1(3)),
+                                        (tl_tensor){0}, 1e-5))
+RECORDS(layer_norm_scalar,
+        tl_layer_norm(tl_scalar(tape, TL_F32, 0), (tl_tensor){0}, (tl_tensor){0}, 1e-5))
+RECORDS(locked_scalar, tl_locked_dropout(tl_scalar(tape, TL_F32, 0), 0.5))
+RECORDS(locked_p, tl_locked_dropout(f32(tape, 2, 3, 4), 1.5))
+
+static int init_with(tl_init init, int blocks, tl_err *err)
+{
+    tl_param *p = tl_param_new(fresh(), "W", tl_shape2(6, 2), err);
+    return tl_param_init(p, init, 0, blocks, 0, 0, err);
+}
+
+RETURNS(init_no_param, tl_param_init(NULL, tl_init_fan_in(), 0, 1, 0, 0, err))
+RETURNS(init_no_rule, init_with((tl_init){0}, 1, err))
+RETURNS(init_blocks, init_with(tl_init_fan_in(), 4, err))
+RETURNS(init_plus_block, init_with(tl_init_plus(tl_init_fan_in(), 2, 1), 2, err))
+
+/* ---- verifying ------------------------------------------------------------------------------- */
+
+static int verify(tl_step_fn fn, int64_t I, tl_err *err)
+{
+    tl_cell cell = good();
+    cell.step = fn;
+    tl_verify_report report;
+    int code = tl_cell_verify(&cell, I, 4, NULL, &report, err);
+    tl_verify_report_close(&report);
+    return code;
+}
+
+static int verify_no_report(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_cell cell = good();
+    return tl_cell_verify(&cell, 3, 4, NULL, NULL, err);
+}
+
+RETURNS(verify_sizes, verify(step, 0, err))
+RETURNS(verify_fails, verify(bad_output, 3, err))
+
+/* ---- optimizers ------------------------------------------------------------------------------ */
+
+static int sgd_bad(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_sgd_opts o = tl_sgd_defaults();
+    o.nesterov = 1;
+    cr_expect_null(tl_sgd_new(fresh(), &o, err));
+    return err->code;
+}
+
+static int adam_bad(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_adam_opts o = tl_adam_defaults();
+    o.beta2 = 1;
+    cr_expect_null(tl_adam_new(fresh(), &o, err));
+    return err->code;
+}
+
+static tl_tensor leave(const void *opts, double lr, int64_t t, tl_tensor p, tl_tensor g,
+                       tl_tensor *slot)
+{
+    (void)opts, (void)lr, (void)t, (void)g, (void)slot;
+    return p;
+}
+
+static tl_tensor grow(const void *opts, double lr, int64_t t, tl_tensor p, tl_tensor g,
+                      tl_tensor *slot)
+{
+    (void)opts, (void)lr, (void)t, (void)p, (void)slot;
+    return tl_expand_dims(g, 0);
+}
+
+static const tl_rule mine = {"mine", 1, {"m"}, leave};
+static const tl_rule wrong = {"wrong", 0, {NULL}, grow};
+
+MAKES(optim_no_params, tl_optim_new(NULL, &mine, 0.1, NULL, 0, err))
+MAKES(optim_opts, tl_optim_new(fresh(), &mine, 0.1, NULL, TL_RULE_OPTS + 1, err))
+
+static int optim_long_name(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    char name[600];
+    memset(name, 'w', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    tl_params *set = fresh();
+    cr_assert_not_null(tl_param_new(set, name, tl_shape1(2), err));
+    cr_expect_null(tl_optim_new(set, &mine, 0.1, NULL, 0, err));
+    return err->code;
+}
+
+/* optim_added_later -- the same name, found out in the step. */
+static int optim_added_later(tl_tape *tape, tl_err *err)
+{
+    char name[600];
+    memset(name, 'w', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    tl_params *set = fresh();
+    tl_optim *o = tl_optim_new(set, &mine, 0.1, NULL, 0, err);
+    cr_assert_not_null(tl_param_new(set, name, tl_shape1(2), err));
+    int code = tl_optim_step(o, tape);
+    tl_optim_free(o);
+    return code;
+}
+
+static int optim_rule_shape(tl_tape *tape, tl_err *err)
+{
+    tl_params *set = fresh();
+    tl_param *p = tl_param_new(set, "W", tl_shape1(2), err);
+    tl_optim *o = tl_optim_new(set, &wrong, 0.1, NULL, 0, err);
+    tl_backward(tl_sum_all(tl_use(tape, p)));
+    int code = tl_optim_step(o, tape);
+    tl_optim_free(o);
+    return code;
+}
+
+/* clang-format off */
+static const row rows[] = {
+    ROW(check_begin, EINVAL, "?"),
+    ROW(cell_none, EINVAL, "?"),
+    ROW(cell_params, EINVAL, "?"),
+    ROW(cell_states, EINVAL, "?"),
+    ROW(cell_rank, EINVAL, "?"),
+    ROW(cell_shape, EINVAL, "?"),
+    ROW(cell_width, EINVAL, "?"),
+    ROW(cell_no_name, EINVAL, "?"),
+    ROW(cell_no_step, EINVAL, "?"),
+    ROW(cell_no_state, EINVAL, "?"),
+    ROW(cell_unnamed, EINVAL, "?"),
+    ROW(cell_twice, EINVAL, "?"),
+    ROW(sequence_bad, EINVAL, "?"),
+    ROW(sequence_long_name, EINVAL, "?"),
+    ROW(sequence_twice, EINVAL, "?"),
+    ROW(apply_width, EINVAL, "?"),
+    ROW(apply_rank, EINVAL, "?"),
+    ROW(apply_dtype, EINVAL, "?"),
+    ROW(apply_initial, EINVAL, "?"),
+    ROW(apply_length_value, EINVAL, "?"),
+    ROW(apply_length_value_unrolled, EINVAL, "?"),
+    ROW(apply_length_rows, EINVAL, "?"),
+    ROW(step_output, EINVAL, "?"),
+    ROW(step_state, EINVAL, "?"),
+    ROW(step_inside, EINVAL, "?"),
+    ROW(memory_rows, EINVAL, "?"),
+    ROW(memory_batch, EINVAL, "?"),
+    ROW(embedding_bad, EINVAL, "?"),
+    ROW(embedding_no_set, EINVAL, "?"),
+    ROW(norm_bad, EINVAL, "?"),
+    ROW(linear_bad, EINVAL, "?"),
+    ROW(linear_tied, EINVAL, "?"),
+    ROW(linear_input, EINVAL, "?"),
+    ROW(embedding_index, EINVAL, "?"),
+    ROW(layer_norm_scale, EINVAL, "?"),
+    ROW(layer_norm_scalar, EINVAL, "?"),
+    ROW(locked_scalar, EINVAL, "?"),
+    ROW(locked_p, EINVAL, "?"),
+    ROW(init_no_param, EINVAL, "?"),
+    ROW(init_no_rule, EINVAL, "?"),
+    ROW(init_blocks, EINVAL, "?"),
+    ROW(init_plus_block, EINVAL, "?"),
+    ROW(verify_no_report, EINVAL, "?"),
+    ROW(verify_sizes, EINVAL, "?"),
+    ROW(verify_fails, EINVAL, "?"),
+    ROW(sgd_bad, EINVAL, "?"),
+    ROW(adam_bad, EINVAL, "?"),
+    ROW(optim_no_params, EINVAL, "?"),
+    ROW(optim_opts, EINVAL, "?"),
+    ROW(optim_long_name, EINVAL, "?"),
+    ROW(optim_added_later, EINVAL, "?"),
+    ROW(optim_rule_shape, EINVAL, "?"),
+};
+/* clang-format on */
+
+static const left_out nn_left_out[] = {
+    {"embedding layer: %s", "passes on a failure of tl_param_set_f64: memory"},
+    {"init of %s: %s", "the same"},
+    {"verify %s: %s", "a failure within the checks other than theirs: memory"},
+};
+
+Test(messages_nn, say_what_came_and_what_was_wanted)
+{
+    walk_rows(COUNT(rows), rows);
+    fresh();
+}
+
+Test(messages_nn, no_message_without_a_row)
+{
+    walk_rows(COUNT(rows), rows);
+    fresh();
+    check_sources("nn", 0, NULL, COUNT(nn_left_out), nn_left_out);
+    check_sources("optim", 0, NULL, COUNT(nn_left_out), nn_left_out);
+}

@@ -1,0 +1,261 @@
+/* test_messages_scan.c -- every message of the loop on the tape. */
+#include "tests/messages.h"
+
+static tl_tensor zeros(tl_tape *tape, int64_t a, int64_t b)
+{
+    return tl_zeros(tape, TL_F32, tl_shape2(a, b));
+}
+
+/* A scan of 3 steps named "rnn" with one carry h [2,4], as most rows begin. */
+typedef struct loop {
+    tl_scan s;
+    tl_tensor h;
+} loop;
+
+static loop begin(tl_tape *tape)
+{
+    tl_scan_opts o = tl_scan_defaults();
+    o.name = "rnn";
+    loop l;
+    tl_tensor init = zeros(tape, 2, 4);
+    l.s = tl_scan_open(tape, 3, &o);
+    l.h = tl_name(tl_scan_carry(l.s, init), "h");
+    return l;
+}
+
+static loop end(loop l)
+{
+    tl_scan_next(l.s, l.h, tl_tanh(l.h));
+    tl_scan_close(l.s);
+    return l;
+}
+
+static tl_tape *other;
+
+static tl_tensor elsewhere(void)
+{
+    cr_assert_eq(tl_tape_reset(other), TL_OK);
+    return tl_zeros(other, TL_F32, tl_shape2(2, 4));
+}
+
+static tl_scan open_with(tl_tape *tape, int64_t T, tl_tensor lengths)
+{
+    tl_scan_opts o = tl_scan_defaults();
+    o.lengths = lengths;
+    return tl_scan_open(tape, T, &o);
+}
+
+static tl_tensor lengths_of(tl_tape *tape)
+{
+    const int32_t n[] = {3, 1};
+    return tl_input_i32(tape, tl_shape1(2), n);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+RECORDS(open_negative, tl_scan_open(tape, -1, NULL))
+RECORDS(lengths_dtype, open_with(tape, 3, tl_zeros(tape, TL_F32, tl_shape1(2))))
+RECORDS(lengths_rank, open_with(tape, 3, tl_zeros(tape, TL_I32, tl_shape2(2, 1))))
+
+static int lengths_value(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    const int32_t n[] = {3, 4};
+    tl_tensor h0 = zeros(tape, 2, 4);
+    tl_scan s = open_with(tape, 3, tl_input_i32(tape, tl_shape1(2), n));
+    tl_tensor h = tl_scan_carry(s, h0);
+    tl_scan_next(s, h, tl_tanh(h));
+    tl_scan_close(s);
+    tl_tensor last = tl_scan_last(s, h);
+    return tl_eval(1, &last);
+}
+
+/* ---- the body -------------------------------------------------------------------------------- */
+
+RECORDS(carry_two_tapes, tl_scan_carry(begin(tape).s, elsewhere()))
+
+static int carry_two_tapes_second(tl_tape *tape, tl_err *err)
+{
+    tl_scan_carry(begin(tape).s, elsewhere());
+    return of_the_other(tape, other, err);
+}
+
+RECORDS(carry_of_body, loop l = begin(tape); tl_scan_carry(l.s, tl_tanh(l.h)))
+RECORDS(carry_no_rows, tl_scan_carry(open_with(tape, 3, lengths_of(tape)), zeros(tape, 5, 4)))
+RECORDS(carry_closed, loop l = end(begin(tape)); tl_scan_carry(l.s, zeros(tape, 2, 4)))
+RECORDS(each_length, loop l = begin(tape); tl_scan_each(l.s, zeros(tape, 5, 4)))
+RECORDS(each_scalar, loop l = begin(tape); tl_scan_each(l.s, tl_scalar(tape, TL_F32, 0)))
+RECORDS(each_no_rows, tl_scan_each(open_with(tape, 3, lengths_of(tape)), zeros(tape, 3, 7)))
+RECORDS(time_closed, tl_scan_time(end(begin(tape)).s))
+
+RECORDS(next_no_carry, loop l = begin(tape); tl_scan_next(l.s, tl_tanh(l.h), l.h))
+RECORDS(next_carry_elsewhere, loop l = begin(tape); tl_scan_next(l.s, elsewhere(), l.h))
+RECORDS(next_elsewhere, loop l = begin(tape); tl_scan_next(l.s, l.h, elsewhere()))
+RECORDS(next_twice, loop l = begin(tape); tl_scan_next(l.s, l.h, l.h); tl_scan_next(l.s, l.h, l.h))
+RECORDS(next_dtype, loop l = begin(tape); tl_scan_next(l.s, l.h, tl_cast(l.h, TL_F64)))
+RECORDS(next_shape, loop l = begin(tape); tl_scan_next(l.s, l.h, tl_slice(l.h, 1, 0, 3)))
+
+RECORDS(in_the_body, loop l = begin(tape); tl_matmul(l.h, zeros(tape, 3, 4)))
+
+/* ---- closing --------------------------------------------------------------------------------- */
+
+RECORDS(close_missing_next, tl_scan_close(begin(tape).s))
+RECORDS(close_inner_open, loop l = begin(tape); tl_scan_next(l.s, l.h, l.h);
+        tl_scan_open(tape, 2, NULL); tl_scan_close(l.s))
+RECORDS(close_scope_open, loop l = begin(tape); tl_scan_next(l.s, l.h, l.h);
+        tl_scope_open(tape, "gates"); tl_scan_close(l.s))
+RECORDS(close_twice, tl_scan_close(end(begin(tape)).s))
+RECORDS(close_dead, loop l = end(begin(tape)); tl_tape_reset(tape); tl_scan_close(l.s))
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+RECORDS(last_open, loop l = begin(tape); tl_scan_last(l.s, l.h))
+RECORDS(last_no_carry, loop l = end(begin(tape)); tl_scan_last(l.s, zeros(tape, 2, 4)))
+RECORDS(stacked_elsewhere, tl_scan_stacked(end(begin(tape)).s, elsewhere()))
+
+static int stacked_other_scan(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    loop a = end(begin(tape));
+    tl_scan_opts o = tl_scan_defaults();
+    o.name = "decoder";
+    tl_scan b = tl_scan_open(tape, 3, &o);
+    tl_tensor h = tl_scan_carry(b, zeros(tape, 2, 4));
+    tl_scan_next(b, h, h);
+    tl_scan_close(b);
+    tl_scan_stacked(b, a.h);
+    return tl_tape_status(tape);
+}
+
+static int stacked_of_outer_body(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    loop outer = begin(tape);
+    tl_scan_opts o = tl_scan_defaults();
+    o.name = "inner";
+    o.lengths = lengths_of(tape);
+    tl_scan inner = tl_scan_open(tape, 3, &o);
+    tl_tensor k = tl_scan_carry(inner, outer.h);
+    tl_scan_next(inner, k, k);
+    tl_scan_close(inner);
+    tl_scan_stacked(inner, outer.h);
+    return tl_tape_status(tape);
+}
+
+static int result_of_inner(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    loop outer = begin(tape);
+    tl_scan_opts o = tl_scan_defaults();
+    o.name = "inner";
+    tl_scan inner = tl_scan_open(tape, 3, &o);
+    tl_tensor k = tl_scan_carry(inner, outer.h);
+    tl_scan_next(inner, k, k);
+    tl_scan_close(inner);
+    end(outer);
+    tl_scan_last(inner, k);
+    return tl_tape_status(tape);
+}
+
+static const tl_shape largest = {TL_MAX_RANK, {1, 1, 1, 1, 1, 1, 1, 1}};
+
+RECORDS(stacked_rank, loop l = begin(tape); tl_tensor v = tl_broadcast_to(tl_slice(tl_slice(l.h, 0, 0, 1), 1, 0, 1), largest);
+        tl_scan_stacked(end(l).s, v))
+RECORDS(stacked_rank_outside, tl_tensor v = tl_zeros(tape, TL_F32, largest);
+        tl_scan_stacked(end(begin(tape)).s, v))
+RECORDS(summed_rank_outside, tl_tensor v = tl_zeros(tape, TL_F32, largest);
+        tl_scan_summed(end(begin(tape)).s, v))
+RECORDS(summed_indices, loop l = begin(tape); tl_tensor t = tl_scan_time(l.s); tl_scan_summed(end(l).s, t))
+
+static int stacked_no_rows(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_tensor h0 = zeros(tape, 2, 4);
+    tl_scan s = open_with(tape, 3, lengths_of(tape));
+    tl_tensor h = tl_scan_carry(s, h0), t = tl_scan_time(s);
+    tl_scan_next(s, h, h);
+    tl_scan_close(s);
+    tl_scan_stacked(s, t);
+    return tl_tape_status(tape);
+}
+
+/* ---- when it runs ---------------------------------------------------------------------------- */
+
+/* gathers -- a loop whose index runs out of the table in its third step. */
+static int gathers(tl_tape *tape, int reverse)
+{
+    tl_tensor table = zeros(tape, 2, 4);
+    tl_scan_opts o = tl_scan_defaults();
+    o.name = "decoder";
+    o.reverse = reverse;
+    tl_scope_open(tape, "model");
+    tl_scan s = tl_scan_open(tape, 4, &o);
+    tl_tensor x = tl_gather(table, tl_scan_time(s));
+    tl_scan_close(s);
+    tl_scope_close(tape);
+    tl_tensor all = tl_scan_stacked(s, x);
+    return tl_eval(1, &all);
+}
+
+RECORDS(gather_in_step, gathers(tape, 0))
+RECORDS(gather_in_step_reverse, gathers(tape, 1))
+
+/* clang-format off */
+static const row rows[] = {
+    ROW(open_negative, ERANGE, "?"),
+    ROW(lengths_dtype, EDTYPE, "?"),
+    ROW(lengths_rank, ESHAPE, "?"),
+    ROW(lengths_value, ERANGE, "?"),
+    ROW(carry_two_tapes, ETAPE, "?"),
+    ROW(carry_two_tapes_second, ETAPE, "?"),
+    ROW(carry_of_body, EFRAME, "?"),
+    ROW(carry_no_rows, ESHAPE, "?"),
+    ROW(carry_closed, ESTATE, "?"),
+    ROW(each_length, ESHAPE, "?"),
+    ROW(each_scalar, ESHAPE, "?"),
+    ROW(each_no_rows, ESHAPE, "?"),
+    ROW(time_closed, ESTATE, "?"),
+    ROW(next_no_carry, EINVAL, "?"),
+    ROW(next_carry_elsewhere, ETAPE, "?"),
+    ROW(next_elsewhere, ETAPE, "?"),
+    ROW(next_twice, ESTATE, "?"),
+    ROW(next_dtype, EDTYPE, "?"),
+    ROW(next_shape, ESHAPE, "?"),
+    ROW(in_the_body, ESHAPE, "?"),
+    ROW(close_missing_next, ESTATE, "?"),
+    ROW(close_inner_open, ESTATE, "?"),
+    ROW(close_scope_open, ESTATE, "?"),
+    ROW(close_twice, ESTATE, "?"),
+    ROW(close_dead, EDEAD, "?"),
+    ROW(last_open, ESTATE, "?"),
+    ROW(last_no_carry, EINVAL, "?"),
+    ROW(stacked_elsewhere, ETAPE, "?"),
+    ROW(stacked_other_scan, EFRAME, "?"),
+    ROW(stacked_of_outer_body, EFRAME, "?"),
+    ROW(result_of_inner, EFRAME, "?"),
+    ROW(stacked_rank, ESHAPE, "?"),
+    ROW(stacked_rank_outside, ESHAPE, "?"),
+    ROW(summed_rank_outside, ESHAPE, "?"),
+    ROW(summed_indices, EDTYPE, "?"),
+    ROW(stacked_no_rows, ESHAPE, "?"),
+    ROW(gather_in_step, ERANGE, "?"),
+    ROW(gather_in_step_reverse, ERANGE, "?"),
+};
+/* clang-format on */
+
+static const char *const here[] = {"scan.c", "scan_result.c", "scan_adjoint.c", NULL};
+
+Test(messages_scan, say_what_came_and_what_was_wanted)
+{
+    other = check_tape(2);
+    walk_rows(COUNT(rows), rows);
+    tl_tape_free(other);
+}
+
+Test(messages_scan, no_message_without_a_row)
+{
+    other = check_tape(2);
+    walk_rows(COUNT(rows), rows);
+    tl_tape_free(other);
+    check_sources("core", 1, here, 0, NULL);
+}

@@ -1,0 +1,506 @@
+/* test_verify.c -- tl_cell_verify: passes what is right, and names what is planted. */
+#include "core/grad.h"
+#include "core/memory.h"
+#include "core/op.h"
+#include "nn/nn.h"
+#include "ops/ops.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+static tl_verify_report report;
+static char text[32768];
+
+static void verify(const tl_cell *cell, int I, int H, const tl_verify_opts *o, int code)
+{
+    tl_err err = {0};
+    int got = tl_cell_verify(cell, I, H, o, &report, &err);
+    tl_verify_text(&report, text, sizeof text);
+    cr_assert_eq(got, code, "got %d: %s\n%s", got, err.message, text);
+    cr_assert_eq(report.pass, code == TL_OK);
+}
+
+static void passes(tl_cell cell)
+{
+    verify(&cell, 2, 3, NULL, TL_OK);
+    for (int c = 0; c < TL_VERIFY_CHECKS; c++)
+        cr_assert(report.ran[c] && report.passed[c], "%s", text);
+    cr_assert(report.failed == 0 && report.first == -1 && !report.message[0]);
+    cr_assert(strstr(text, "PASS"), "%s", text);
+    tl_verify_report_close(&report);
+}
+
+/* The first failed check is this one, its sentence has this in it, and it is printed. */
+static void fails(tl_cell cell, tl_verify_check check, const char *part)
+{
+    verify(&cell, 2, 3, NULL, TL_ESTATE);
+    cr_assert_lt(report.first, report.nlines);
+    cr_assert_eq(report.lines[report.first].check, check, "%s", text);
+    cr_assert(strstr(report.message, part), "got \"%s\", want \"%s\" in it", report.message, part);
+    cr_assert(report.ran[check] && !report.passed[check]);
+    cr_assert(strstr(text, report.message) && strstr(text, "FAIL"), "%s", text);
+    for (int i = 0; i < report.first; i++)
+        cr_assert(report.lines[i].pass);
+    cr_assert(!report.lines[report.first].pass);
+    tl_verify_report_close(&report);
+}
+
+/* ---- what is right --------------------------------------------------------------------------- */
+
+Test(verify, rnn_passes)
+{
+    tl_rnn_opts o = tl_rnn_defaults();
+    passes(tl_rnn_cell(NULL));
+    o.relu = 1;
+    passes(tl_rnn_cell(&o));
+}
+
+Test(verify, lstm_passes)
+{
+    passes(tl_lstm_cell(NULL));
+}
+
+Test(verify, gru_passes)
+{
+    tl_gru_opts o = tl_gru_defaults();
+    passes(tl_gru_cell(NULL));
+    o.reset_before = 1;
+    passes(tl_gru_cell(&o));
+}
+
+/* All cells below: z = x W' + h U' + b, with something done to it. */
+enum { W, U, BIAS };
+
+static tl_tensor sum_of_inputs(const tl_tensor *w, tl_tensor x, tl_tensor h)
+{
+    tl_tensor none = {0};
+    return tl_add(tl_linear(x, w[W], w[BIAS]), tl_linear(h, w[U], none));
+}
+
+static tl_cell cell_of(tl_step_fn step)
+{
+    tl_cell c = tl_cell_make("planted", step);
+    tl_cell_param_add(&c, "w", "H,I", tl_init_recurrent());
+    tl_cell_param_add(&c, "u", "H,H", tl_init_recurrent());
+    tl_cell_param_add(&c, "b", "H", tl_init_constant(0));
+    tl_cell_state_add(&c, "h", "H");
+    return c;
+}
+
+/* h' = tanh(x W' + h U' + b) * m with a mask drawn in begin, noise drawn in each step, and a state
+ * wider than H. */
+static void noisy_begin(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *aux)
+{
+    (void)cell;
+    aux[0] = tl_dropout_mask(x.tape, tl_dtype_of(x), tl_shape2(tl_dim(x, 1), tl_dim(w[U], 0)), 0.3);
+}
+
+static tl_tensor noisy_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                            const tl_tensor *aux)
+{
+    (void)cell;
+    tl_tensor h = tl_tanh(sum_of_inputs(w, x, tl_chunk(state[0], 2, 0)));
+    tl_tensor slow =
+        tl_lerp(tl_chunk(state[0], 2, 1), h, tl_full(x.tape, TL_F64, tl_shape0(), 0.2));
+    tl_tensor both[2] = {tl_mul(tl_dropout(h, 0.2), aux[0]), slow};
+    state[0] = tl_concat(2, both, -1);
+    return h;
+}
+
+Test(verify, a_cell_with_begin_draws_and_a_wide_state_passes)
+{
+    tl_cell c = cell_of(noisy_step);
+    c.nstates = 0;
+    tl_cell_state_add(&c, "both", "2H");
+    tl_cell_begin(&c, noisy_begin, 1);
+    passes(c);
+}
+
+Test(verify, other_sizes_and_sampled_elements_pass)
+{
+    tl_verify_opts o = tl_verify_defaults();
+    tl_cell c = tl_gru_cell(NULL);
+    o.T = 8;
+    o.B = 1;
+    o.samples = 4;
+    verify(&c, 5, 6, &o, TL_OK);
+    cr_assert(strstr(text, "t=7"), "%s", text);
+    tl_verify_report_close(&report);
+}
+
+Test(verify, the_report_has_a_line_per_parameter_and_time_step)
+{
+    tl_cell c = tl_lstm_cell(NULL);
+    verify(&c, 2, 3, NULL, TL_OK);
+    for (int k = 0; k < c.nparams; k++)
+        for (int64_t t = -1; t < report.T; t++) {
+            int lines = 0;
+            for (int i = 0; i < report.nlines; i++) {
+                const tl_verify_line *l = &report.lines[i];
+                if (l->check == TL_VERIFY_GRADIENT && l->t == t &&
+                    !strcmp(l->name, c.param[k].name)) {
+                    lines++;
+                    cr_assert_eq(l->elements, tl_shape_count(tl_cell_param_shape(&c, k, 2, 3)));
+                    cr_assert(l->error < 1e-7 && l->tape != 0);
+                }
+            }
+            cr_assert_eq(lines, 1, "%s at %d", c.param[k].name, (int)t);
+        }
+    tl_verify_report_close(&report);
+}
+
+/* ---- planted wrong gradients ----------------------------------------------------------------- */
+
+static tl_tensor detached_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
+                               tl_tensor *state, const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    tl_tensor f = tl_sigmoid(tl_detach(state[0]));
+    return state[0] = tl_mul(f, tl_tanh(sum_of_inputs(w, x, state[0])));
+}
+
+Test(verify, a_detached_path_is_caught)
+{
+    fails(cell_of(detached_step), TL_VERIFY_GRADIENT, "relative error");
+}
+
+static tl_tensor detached_parameter_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
+                                         tl_tensor *state, const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    tl_tensor v[3] = {w[W], w[U], tl_detach(w[BIAS])};
+    return state[0] = tl_tanh(sum_of_inputs(v, x, state[0]));
+}
+
+Test(verify, the_parameter_without_gradient_is_named)
+{
+    fails(cell_of(detached_parameter_step), TL_VERIFY_GRADIENT, "b: tape 0, differences");
+}
+
+/* wrong_square -- a a, whose adjoint says 3 a g (order 1 wrong), or detaches a (order 1 right,
+ * order 2 wrong). */
+static int square_shape(tl_infer *q)
+{
+    q->shape = q->in[0];
+    q->dtype = q->in_dtype[0];
+    return TL_OK;
+}
+
+static void square_f64(int64_t n, void *out, const void *const *in)
+{
+    const double *a = in[0];
+    double *y = out;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = a[i] * a[i];
+}
+
+static tl_tile_fn square_tile(const tl_dtype *in, tl_dtype out)
+{
+    return *in == TL_F64 && out == TL_F64 ? square_f64 : NULL;
+}
+
+static void tripled_adjoint(tl_adj *a)
+{
+    a->d[0] = tl_scale(tl_mul(a->g, a->in[0]), 3);
+}
+
+static void flat_adjoint(tl_adj *a)
+{
+    a->d[0] = tl_scale(tl_mul(a->g, tl_detach(a->in[0])), 2);
+}
+
+static const tl_op tripled_square = {.name = "tripled_square",
+                                     .doc = "a a",
+                                     .grad_doc = "3 a g",
+                                     .kind = TL_POINTWISE,
+                                     .shape = square_shape,
+                                     .tile = square_tile,
+                                     .lead = tl_lead_same,
+                                     .adjoint = tripled_adjoint,
+                                     .reads = TL_READS(0)};
+static const tl_op flat_square = {.name = "flat_square",
+                                  .doc = "a a",
+                                  .grad_doc = "2 a g",
+                                  .kind = TL_POINTWISE,
+                                  .shape = square_shape,
+                                  .tile = square_tile,
+                                  .lead = tl_lead_same,
+                                  .adjoint = flat_adjoint,
+                                  .reads = TL_READS(0)};
+
+static tl_tensor tripled_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
+                              tl_tensor *state, const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    tl_tensor z = tl_tanh(sum_of_inputs(w, x, state[0]));
+    return state[0] = tl_record(&tripled_square, 1, &z, NULL);
+}
+
+static tl_tensor flat_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                           const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    tl_tensor z = tl_tanh(sum_of_inputs(w, x, state[0]));
+    return state[0] = tl_record(&flat_square, 1, &z, NULL);
+}
+
+Test(verify, a_wrong_adjoint_is_caught)
+{
+    fails(cell_of(tripled_step), TL_VERIFY_GRADIENT, "tape");
+}
+
+Test(verify, an_adjoint_that_is_wrong_at_order_two_only_is_caught)
+{
+    fails(cell_of(flat_step), TL_VERIFY_SECOND, "tape");
+}
+
+/* ---- planted wrong masks --------------------------------------------------------------------- */
+
+static tl_tensor mixing_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                             const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    const int rows = 0;
+    tl_tensor h = state[0];
+    tl_tensor centred = tl_sub(h, tl_mean(h, 1, &rows, 1));
+    return state[0] = tl_tanh(sum_of_inputs(w, x, centred));
+}
+
+Test(verify, mixed_rows_are_caught)
+{
+    fails(cell_of(mixing_step), TL_VERIFY_ROWS, "in the batch");
+}
+
+/* Its own length mask, from a sum over time of the whole batch: padding comes through. */
+static void scale_begin(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *aux)
+{
+    (void)cell, (void)w;
+    const int axes[2] = {0, 2};
+    aux[0] = tl_expand_dims(tl_sigmoid(tl_mean(x, 2, axes, 0)), 1);
+}
+
+static tl_tensor scale_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                            const tl_tensor *aux)
+{
+    (void)cell;
+    return state[0] = tl_mul(aux[0], tl_tanh(sum_of_inputs(w, x, state[0])));
+}
+
+Test(verify, padding_that_comes_through_is_caught)
+{
+    tl_cell c = cell_of(scale_step);
+    tl_cell_begin(&c, scale_begin, 1);
+    fails(c, TL_VERIFY_ROWS, "nan");
+}
+
+/* A mask of its own that shuts row 0 out. */
+static tl_tensor masking_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
+                              tl_tensor *state, const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    double mask[16];
+    for (int b = 0; b < 16; b++)
+        mask[b] = b == 0 || b > 2;
+    tl_tensor m = tl_input_f64(x.tape, tl_shape2(tl_dim(x, 0), 1), mask);
+    tl_tensor h = tl_tanh(sum_of_inputs(w, x, state[0]));
+    return state[0] = tl_add(tl_mul(m, h), tl_mul(tl_rsub_scalar(m, 1), tl_scale(state[0], 0.5)));
+}
+
+Test(verify, a_wrong_mask_is_caught)
+{
+    fails(cell_of(masking_step), TL_VERIFY_ROWS, "alone");
+}
+
+/* ---- planted stale carries ------------------------------------------------------------------- */
+
+static tl_tensor kept;
+
+static tl_tensor tensor_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                             const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    tl_tensor before = kept.tape ? kept : state[0];
+    return kept = state[0] = tl_tanh(sum_of_inputs(w, x, before));
+}
+
+Test(verify, a_tensor_kept_from_the_last_call_is_caught)
+{
+    memset(&kept, 0, sizeof kept);
+    fails(cell_of(tensor_step), TL_VERIFY_REPEAT, "");
+}
+
+/* Kept for one sequence only: right in its first step, and in the scan, which records no other. */
+static void first_begin(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *aux)
+{
+    (void)cell, (void)w;
+    memset(&kept, 0, sizeof kept);
+    aux[0] = x;
+}
+
+static tl_tensor first_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                            const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    if (!kept.tape)
+        kept = state[0];
+    return state[0] = tl_tanh(sum_of_inputs(w, x, kept));
+}
+
+Test(verify, the_first_state_used_in_every_step_is_caught)
+{
+    tl_cell c = cell_of(first_step);
+    tl_cell_begin(&c, first_begin, 1);
+    fails(c, TL_VERIFY_LOOP, "scan");
+}
+
+static tl_tensor counting_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
+                               tl_tensor *state, const tl_tensor *aux)
+{
+    (void)aux;
+    int *calls = cell->user;
+    return state[0] = tl_tanh(tl_scale(sum_of_inputs(w, x, state[0]), 1 + 0.1 * (*calls)++));
+}
+
+Test(verify, a_number_kept_from_the_last_call_is_caught)
+{
+    int calls = 0;
+    tl_cell c = cell_of(counting_step);
+    c.user = &calls;
+    fails(c, TL_VERIFY_REPEAT, "from call to call");
+}
+
+/* A counter that starts anew with each sequence: right in the loop, stuck at 0 in the scan. */
+static tl_tensor position_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
+                               tl_tensor *state, const tl_tensor *aux)
+{
+    (void)aux;
+    int *calls = cell->user;
+    return state[0] = tl_tanh(tl_scale(sum_of_inputs(w, x, state[0]), 1 + 0.1 * (*calls)++));
+}
+
+static void position_begin(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *aux)
+{
+    (void)w;
+    int *calls = cell->user;
+    *calls = 0;
+    aux[0] = x;
+}
+
+Test(verify, a_position_counted_in_c_is_caught)
+{
+    int calls = 0;
+    tl_cell c = cell_of(position_step);
+    c.user = &calls;
+    tl_cell_begin(&c, position_begin, 1);
+    fails(c, TL_VERIFY_LOOP, "scan");
+}
+
+static tl_tensor old_output_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
+                                 tl_tensor *state, const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    tl_tensor h = state[0];
+    state[0] = tl_tanh(sum_of_inputs(w, x, h));
+    return h;
+}
+
+Test(verify, the_old_state_as_output_is_caught)
+{
+    fails(cell_of(old_output_step), TL_VERIFY_CARRY, "output is state h from before the step");
+}
+
+static tl_tensor unchanged_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
+                                tl_tensor *state, const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    return tl_tanh(sum_of_inputs(w, x, state[0]));
+}
+
+Test(verify, a_state_that_is_never_replaced_is_caught_unless_allowed)
+{
+    tl_cell c = cell_of(unchanged_step);
+    fails(c, TL_VERIFY_CARRY, "state h on unchanged");
+    tl_verify_opts o = tl_verify_defaults();
+    o.unchanged = 1;
+    verify(&c, 2, 3, &o, TL_OK);
+    tl_verify_report_close(&report);
+}
+
+/* ---- what does not run ----------------------------------------------------------------------- */
+
+static tl_tensor misshapen_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
+                                tl_tensor *state, const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    return state[0] = tl_matmul(w[U], state[0]);
+    (void)x;
+}
+
+Test(verify, a_step_that_does_not_record_is_reported_with_the_tapes_message)
+{
+    fails(cell_of(misshapen_step), TL_VERIFY_RECORD, "matmul");
+}
+
+static tl_tensor infinite_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
+                               tl_tensor *state, const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    return state[0] = tl_log(tl_sub(tl_tanh(sum_of_inputs(w, x, state[0])),
+                                    tl_ones(x.tape, TL_F64, tl_shape0())));
+}
+
+Test(verify, numbers_that_are_not_finite_are_reported)
+{
+    fails(cell_of(infinite_step), TL_VERIFY_RECORD, "not finite");
+}
+
+Test(verify, wrong_arguments_are_refused)
+{
+    tl_err err = {0};
+    tl_cell c = tl_rnn_cell(NULL), wrong = tl_cell_make("wrong", NULL);
+    tl_verify_opts o = tl_verify_defaults();
+    cr_assert_eq(tl_cell_verify(&c, 2, 3, NULL, NULL, &err), TL_EINVAL);
+    cr_assert_eq(tl_cell_verify(NULL, 2, 3, NULL, &report, &err), TL_EINVAL);
+    cr_assert_eq(tl_cell_verify(&wrong, 2, 3, NULL, &report, &err), TL_EINVAL);
+    cr_assert_eq(tl_cell_verify(&c, 0, 3, NULL, &report, &err), TL_EINVAL);
+    o.T = 1;
+    cr_assert_eq(tl_cell_verify(&c, 2, 3, &o, &report, &err), TL_EINVAL);
+    cr_assert(strstr(err.message, "T 1"), "%s", err.message);
+    tl_verify_report_close(&report);
+    tl_verify_report_close(NULL);
+}
+
+Test(verify, text_is_cut_off_where_it_does_not_fit)
+{
+    tl_cell c = tl_rnn_cell(NULL);
+    char small[64], none[1] = {'x'};
+    verify(&c, 2, 3, NULL, TL_OK);
+    tl_verify_text(&report, small, sizeof small);
+    cr_assert_eq(strlen(small), sizeof small - 1);
+    cr_assert_str_eq(small + sizeof small - 4, "...");
+    tl_verify_text(&report, none, sizeof none);
+    cr_assert_eq(none[0], 0);
+    tl_verify_report_close(&report);
+    cr_assert_str_eq(tl_verify_text(&report, small, sizeof small), "nothing was verified\n");
+    cr_assert_str_eq(tl_verify_name(TL_VERIFY_ROWS), "rows");
+    cr_assert_str_eq(tl_verify_name((tl_verify_check)99), "unknown");
+}
+
+/* Allocations fail one after the other, more and more sparsely tried: never a pass, never a crash.
+ * */
+Test(verify, a_lack_of_memory_is_an_error)
+{
+    tl_cell c = tl_rnn_cell(NULL);
+    for (long n = 1; n < 100000; n += 1 + n / 4) {
+        tl_err err = {0};
+        tl__fail_after(n);
+        int code = tl_cell_verify(&c, 2, 3, NULL, &report, &err);
+        tl__fail_after(0);
+        tl_verify_report_close(&report);
+        if (code == TL_OK)
+            return;
+        cr_assert_eq(code, TL_ENOMEM, "%ld: %s", n, err.message);
+    }
+    cr_assert_fail("never enough memory");
+}
