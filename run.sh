@@ -123,7 +123,7 @@ test)
     run_all_tests
     ;;
 bench)
-    install_packages $packages
+    install_packages $packages libdnnl-dev
     configure build
     ninja -C build --quiet
     for program in build/tests/bench_*; do

@@ -46,13 +46,16 @@ int tl_backward(tl_tensor loss)
         return loss.tape ? loss.tape->code : TL_EINVAL;
     tl_tape *tape = loss.tape;
     if (tape->frame != 0)
-        return tl_tape_fail(tape, TL_EFRAME, "tl_backward", "not allowed inside an open scan; tl_grad is");
+        return tl_tape_fail(tape, TL_EFRAME, "tl_backward",
+                            "not allowed inside an open scan; tl_grad is");
     char text[TL_SHAPE_TEXT];
     if (tl_shape_count(n->shape) != 1)
-        return tl_tape_fail(tape, TL_ESHAPE, "tl_backward",
-                            "the loss has shape %s, want a single number (take a sum or mean, or use tl_grad)",
-                            tl_shape_text(n->shape, text, sizeof text));
-    n->want = 1; /* whoever asks for its gradient wants to see it: computed with the commit, not again after it */
+        return tl_tape_fail(
+            tape, TL_ESHAPE, "tl_backward",
+            "the loss has shape %s, want a single number (take a sum or mean, or use tl_grad)",
+            tl_shape_text(n->shape, text, sizeof text));
+    n->want =
+        1; /* whoever asks for its gradient wants to see it: computed with the commit, not again after it */
     uint32_t most = tape->nusages + 1;
     tl_tensor *in = tl__calloc(most, 2 * sizeof *in + sizeof(uint32_t));
     if (!in)
@@ -107,13 +110,16 @@ void tl_set_param_grad(tl_tape *tape, tl_param *p, tl_tensor g)
         return;
     char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
     if (g.tape != tape) {
-        tl_tape_fail(tape, TL_ETAPE, "tl_set_param_grad", "the gradient for %s lives on another tape", p->name);
+        tl_tape_fail(tape, TL_ETAPE, "tl_set_param_grad",
+                     "the gradient for %s lives on another tape", p->name);
         return;
     }
     if (n->dtype != p->store.dtype || !tl_shape_equal(n->shape, p->store.shape)) {
-        tl_tape_fail(tape, n->dtype != p->store.dtype ? TL_EDTYPE : TL_ESHAPE, "tl_set_param_grad", "got %s %s, but %s is %s %s",
-                     tl_dtype_name(n->dtype), tl_shape_text(n->shape, got, sizeof got), p->name,
-                     tl_dtype_name(p->store.dtype), tl_shape_text(p->store.shape, want, sizeof want));
+        tl_tape_fail(tape, n->dtype != p->store.dtype ? TL_EDTYPE : TL_ESHAPE, "tl_set_param_grad",
+                     "got %s %s, but %s is %s %s", tl_dtype_name(n->dtype),
+                     tl_shape_text(n->shape, got, sizeof got), p->name,
+                     tl_dtype_name(p->store.dtype),
+                     tl_shape_text(p->store.shape, want, sizeof want));
         return;
     }
     u->grad = g.slot;

@@ -12,7 +12,8 @@
 #include <string.h>
 
 /* queue -- one effect; a later one on the same store replaces the earlier. */
-static void queue(tl_effect_kind kind, tl_store *store, tl_tensor t, const char *what, const char *target)
+static void queue(tl_effect_kind kind, tl_store *store, tl_tensor t, const char *what,
+                  const char *target)
 {
     const tl_node *n = tl__node(t, what);
     if (!n)
@@ -20,7 +21,8 @@ static void queue(tl_effect_kind kind, tl_store *store, tl_tensor t, const char 
     tl_tape *tape = t.tape;
     char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
     if (tape->frame != 0) {
-        tl_tape_fail(tape, TL_EFRAME, what, "not allowed inside an open scan: effects happen once, after the run");
+        tl_tape_fail(tape, TL_EFRAME, what,
+                     "not allowed inside an open scan: effects happen once, after the run");
         return;
     }
     if (n->frame != 0) {
@@ -29,9 +31,10 @@ static void queue(tl_effect_kind kind, tl_store *store, tl_tensor t, const char 
         return;
     }
     if (n->dtype != store->dtype || !tl_shape_equal(n->shape, store->shape)) {
-        tl_tape_fail(tape, n->dtype != store->dtype ? TL_EDTYPE : TL_ESHAPE, what, "got %s %s, but %s is %s %s",
-                     tl_dtype_name(n->dtype), tl_shape_text(n->shape, got, sizeof got), target,
-                     tl_dtype_name(store->dtype), tl_shape_text(store->shape, want, sizeof want));
+        tl_tape_fail(tape, n->dtype != store->dtype ? TL_EDTYPE : TL_ESHAPE, what,
+                     "got %s %s, but %s is %s %s", tl_dtype_name(n->dtype),
+                     tl_shape_text(n->shape, got, sizeof got), target, tl_dtype_name(store->dtype),
+                     tl_shape_text(store->shape, want, sizeof want));
         return;
     }
     for (uint32_t i = 0; i < tape->neffects; i++)
@@ -39,7 +42,8 @@ static void queue(tl_effect_kind kind, tl_store *store, tl_tensor t, const char 
             tape->effects[i].slot = t.slot;
             return;
         }
-    if (tl__grow(&tape->effects, &tape->effects_capacity, tape->neffects + 1, sizeof *tape->effects)) {
+    if (tl__grow(&tape->effects, &tape->effects_capacity, tape->neffects + 1,
+                 sizeof *tape->effects)) {
         tl_tape_fail(tape, TL_ENOMEM, what, "no memory to queue %s", target);
         return;
     }

@@ -45,8 +45,9 @@ static int check_seeds(tl_tape *tape, int n, const tl_tensor *out, const tl_tens
     for (int i = 0; i < n; i++)
         if (tl_dtype_of(out[i]) != tl_dtype_of(seed[i]) ||
             !tl_shape_equal(tl_shape_of(out[i]), tl_shape_of(seed[i])))
-            return tl_tape_fail(tape, TL_ESHAPE, "tl_grad", "seed %d is %s %s, want %s %s as output %d",
-                                i, tl_dtype_name(tl_dtype_of(seed[i])),
+            return tl_tape_fail(tape, TL_ESHAPE, "tl_grad",
+                                "seed %d is %s %s, want %s %s as output %d", i,
+                                tl_dtype_name(tl_dtype_of(seed[i])),
                                 tl_shape_text(tl_shape_of(seed[i]), got, sizeof got),
                                 tl_dtype_name(tl_dtype_of(out[i])),
                                 tl_shape_text(tl_shape_of(out[i]), want, sizeof want), i);

@@ -6,20 +6,37 @@
 #include <string.h>
 
 const tl_op tl_op_const = {
-    .name = "const", .doc = "c", .grad_doc = "none", .kind = TL_POINTWISE, .lead = tl_lead_same, .no_gradient = 1,
+    .name = "const",
+    .doc = "c",
+    .grad_doc = "none",
+    .kind = TL_POINTWISE,
+    .lead = tl_lead_same,
+    .no_gradient = 1,
 };
 const tl_op tl_op_input = {
-    .name = "input", .doc = "the caller's array", .grad_doc = "none", .kind = TL_LEAF, .no_gradient = 1,
+    .name = "input",
+    .doc = "the caller's array",
+    .grad_doc = "none",
+    .kind = TL_LEAF,
+    .no_gradient = 1,
 };
 const tl_op tl_op_use = {
-    .name = "use", .doc = "a parameter's value", .grad_doc = "none", .kind = TL_LEAF, .no_gradient = 1,
+    .name = "use",
+    .doc = "a parameter's value",
+    .grad_doc = "none",
+    .kind = TL_LEAF,
+    .no_gradient = 1,
 };
 const tl_op tl_op_state = {
-    .name = "state", .doc = "a kept state's value", .grad_doc = "none", .kind = TL_LEAF, .no_gradient = 1,
+    .name = "state",
+    .doc = "a kept state's value",
+    .grad_doc = "none",
+    .kind = TL_LEAF,
+    .no_gradient = 1,
 };
 
-static int detach_view(const tl_attr *a, const tl_shape *from, const tl_layout *in, const tl_shape *to,
-                       tl_layout *out)
+static int detach_view(const tl_attr *a, const tl_shape *from, const tl_layout *in,
+                       const tl_shape *to, tl_layout *out)
 {
     (void)a, (void)from, (void)to;
     *out = *in;
@@ -27,8 +44,13 @@ static int detach_view(const tl_attr *a, const tl_shape *from, const tl_layout *
 }
 
 const tl_op tl_op_detach = {
-    .name = "detach", .doc = "a, a constant for gradients", .grad_doc = "none", .kind = TL_VIEW,
-    .view = detach_view, .lead = tl_lead_same, .no_gradient = 1,
+    .name = "detach",
+    .doc = "a, a constant for gradients",
+    .grad_doc = "none",
+    .kind = TL_VIEW,
+    .view = detach_view,
+    .lead = tl_lead_same,
+    .no_gradient = 1,
 };
 
 tl_tensor tl_detach(tl_tensor t)
@@ -37,8 +59,8 @@ tl_tensor tl_detach(tl_tensor t)
 }
 
 /* leaf_in -- records a leaf that is live from the start, in frame `frame`; takes over one reference to buf. */
-static tl_tensor leaf_in(tl_tape *tape, uint32_t frame, const tl_op *op, tl_dtype dtype, tl_shape shape,
-                         tl_buf *buf)
+static tl_tensor leaf_in(tl_tape *tape, uint32_t frame, const tl_op *op, tl_dtype dtype,
+                         tl_shape shape, tl_buf *buf)
 {
     uint32_t former = tl__frame_enter(tape, frame);
     tl_tensor t = tl__record_node(tape, op, 0, NULL, dtype, shape, NULL);
@@ -63,7 +85,8 @@ static tl_tensor input(tl_tape *tape, tl_dtype dtype, tl_shape shape, const void
     int64_t count = tl_shape_count(shape);
     char text[TL_SHAPE_TEXT];
     if (count < 0) {
-        tl_tape_fail(tape, TL_ESHAPE, "tl_input", "invalid or too large shape %s", tl_shape_text(shape, text, sizeof text));
+        tl_tape_fail(tape, TL_ESHAPE, "tl_input", "invalid or too large shape %s",
+                     tl_shape_text(shape, text, sizeof text));
         return none;
     }
     if (!data && count > 0) {
@@ -189,7 +212,8 @@ void tl_bind(tl_tape *tape, tl_param *p, tl_tensor t)
     if (n->dtype != p->store.dtype || !tl_shape_equal(n->shape, p->store.shape)) {
         tl_tape_fail(tape, n->dtype != p->store.dtype ? TL_EDTYPE : TL_ESHAPE, "tl_bind",
                      "got %s %s, but %s is %s %s", tl_dtype_name(n->dtype),
-                     tl_shape_text(n->shape, got, sizeof got), p->name, tl_dtype_name(p->store.dtype),
+                     tl_shape_text(n->shape, got, sizeof got), p->name,
+                     tl_dtype_name(p->store.dtype),
                      tl_shape_text(p->store.shape, want, sizeof want));
         return;
     }

@@ -15,7 +15,8 @@ struct tl_params {
 tl_params *tl_params_new(tl_dtype dtype)
 {
     if (dtype != TL_F32 && dtype != TL_F64) {
-        tl__fail(NULL, TL_EDTYPE, "tl_params_new: got dtype %s, want f32 or f64", tl_dtype_name(dtype));
+        tl__fail(NULL, TL_EDTYPE, "tl_params_new: got dtype %s, want f32 or f64",
+                 tl_dtype_name(dtype));
         return NULL;
     }
     tl_params *set = tl__calloc(1, sizeof *set);
@@ -101,7 +102,8 @@ tl_param *tl_param_new(tl_params *set, const char *name, tl_shape shape, tl_err 
     set->params[set->count++] = p;
     return p;
 no_memory:
-    tl__fail(err, TL_ENOMEM, "tl_param_new: no memory for %s %s", name, tl_shape_text(shape, text, sizeof text));
+    tl__fail(err, TL_ENOMEM, "tl_param_new: no memory for %s %s", name,
+             tl_shape_text(shape, text, sizeof text));
     return NULL;
 }
 
@@ -222,8 +224,9 @@ static int check_count(const tl_store *s, const char *what, const char *name, in
 {
     char text[TL_SHAPE_TEXT];
     if (count != tl_shape_count(s->shape))
-        return tl__fail(NULL, TL_ESHAPE, "%s: got %lld elements, but %s is %s with %lld", what, (long long)count,
-                        name, tl_shape_text(s->shape, text, sizeof text), (long long)tl_shape_count(s->shape));
+        return tl__fail(NULL, TL_ESHAPE, "%s: got %lld elements, but %s is %s with %lld", what,
+                        (long long)count, name, tl_shape_text(s->shape, text, sizeof text),
+                        (long long)tl_shape_count(s->shape));
     if (!data && count > 0)
         return tl__fail(NULL, TL_EINVAL, "%s: no array (NULL) for %s", what, name);
     return TL_OK;
@@ -247,7 +250,8 @@ static int store_set(tl_store *s, const char *what, const char *name, tl_dtype f
         return code;
     tl_buf *fresh = tl__buf_new((size_t)count * tl_dtype_size(s->dtype));
     if (!fresh)
-        return tl__fail(NULL, TL_ENOMEM, "%s: no memory for %lld elements of %s", what, (long long)count, name);
+        return tl__fail(NULL, TL_ENOMEM, "%s: no memory for %lld elements of %s", what,
+                        (long long)count, name);
     if (count > 0)
         copy_elements(s->dtype, fresh->data, from, data, count);
     tl__buf_unref(s->value);
@@ -258,12 +262,14 @@ static int store_set(tl_store *s, const char *what, const char *name, tl_dtype f
 
 int tl_param_get_f32(const tl_param *p, float *out, int64_t count)
 {
-    return p ? store_get(&p->store, "tl_param_get_f32", p->name, p->store.value, TL_F32, out, count) : TL_EINVAL;
+    return p ? store_get(&p->store, "tl_param_get_f32", p->name, p->store.value, TL_F32, out, count)
+             : TL_EINVAL;
 }
 
 int tl_param_get_f64(const tl_param *p, double *out, int64_t count)
 {
-    return p ? store_get(&p->store, "tl_param_get_f64", p->name, p->store.value, TL_F64, out, count) : TL_EINVAL;
+    return p ? store_get(&p->store, "tl_param_get_f64", p->name, p->store.value, TL_F64, out, count)
+             : TL_EINVAL;
 }
 
 int tl_param_set_f32(tl_param *p, const float *data, int64_t count)
@@ -281,7 +287,10 @@ int tl_param_grad_f64(const tl_param *p, double *out, int64_t count)
     if (!p)
         return TL_EINVAL;
     if (!p->grad)
-        return tl__fail(NULL, TL_ESTATE, "tl_param_grad_f64: %s has no stored gradient; tl_backward and tl_commit come first", p->name);
+        return tl__fail(
+            NULL, TL_ESTATE,
+            "tl_param_grad_f64: %s has no stored gradient; tl_backward and tl_commit come first",
+            p->name);
     return store_get(&p->store, "tl_param_grad_f64", p->name, p->grad, TL_F64, out, count);
 }
 
@@ -290,12 +299,13 @@ tl_state *tl_state_new(tl_dtype dtype, tl_shape shape)
     int64_t count = tl_shape_count(shape);
     char text[TL_SHAPE_TEXT];
     if (count < 0) {
-        tl__fail(NULL, TL_ESHAPE, "tl_state_new: invalid or too large shape %s", tl_shape_text(shape, text, sizeof text));
+        tl__fail(NULL, TL_ESHAPE, "tl_state_new: invalid or too large shape %s",
+                 tl_shape_text(shape, text, sizeof text));
         return NULL;
     }
     if ((unsigned)dtype > TL_I32) {
-        tl__fail(NULL, TL_EDTYPE, "tl_state_new: got element type %d, want TL_F32, TL_F64 or TL_I32",
-                 (int)dtype);
+        tl__fail(NULL, TL_EDTYPE,
+                 "tl_state_new: got element type %d, want TL_F32, TL_F64 or TL_I32", (int)dtype);
         return NULL;
     }
     tl_state *s = tl__calloc(1, sizeof *s);
@@ -346,13 +356,16 @@ tl_dtype tl_state_dtype(const tl_state *s)
 int tl_state_get_f64(const tl_state *s, double *out, int64_t count)
 {
     if (!s || s->store.dtype == TL_I32)
-        return s ? tl__fail(NULL, TL_EDTYPE, "tl_state_get_f64: the state is i32, want f32 or f64") : TL_EINVAL;
-    return store_get(&s->store, "tl_state_get_f64", "the state", s->store.value, TL_F64, out, count);
+        return s ? tl__fail(NULL, TL_EDTYPE, "tl_state_get_f64: the state is i32, want f32 or f64")
+                 : TL_EINVAL;
+    return store_get(&s->store, "tl_state_get_f64", "the state", s->store.value, TL_F64, out,
+                     count);
 }
 
 int tl_state_set_f64(tl_state *s, const double *data, int64_t count)
 {
     if (!s || s->store.dtype == TL_I32)
-        return s ? tl__fail(NULL, TL_EDTYPE, "tl_state_set_f64: the state is i32, want f32 or f64") : TL_EINVAL;
+        return s ? tl__fail(NULL, TL_EDTYPE, "tl_state_set_f64: the state is i32, want f32 or f64")
+                 : TL_EINVAL;
     return store_set(&s->store, "tl_state_set_f64", "the state", TL_F64, data, count);
 }

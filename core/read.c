@@ -38,10 +38,12 @@ static int check_readable(tl_tensor t, const char *what)
         return t.tape ? t.tape->code : TL_EINVAL;
     char text[160];
     if (t.tape->frame != 0)
-        return tl_tape_fail(t.tape, TL_EFRAME, what,
-                            "not allowed inside an open scan: the body has only been recorded, it runs later");
+        return tl_tape_fail(
+            t.tape, TL_EFRAME, what,
+            "not allowed inside an open scan: the body has only been recorded, it runs later");
     if (n->frame != 0)
-        return tl_tape_fail(t.tape, TL_EFRAME, what, "got %s, a value of a scan's body; ask tl_scan_stacked",
+        return tl_tape_fail(t.tape, TL_EFRAME, what,
+                            "got %s, a value of a scan's body; ask tl_scan_stacked",
                             tl__describe(t.tape, t.slot, text, sizeof text));
     if (n->op->kind == TL_LOOP)
         return tl_tape_fail(t.tape, TL_EINVAL, what, "a scan has no value of its own");
@@ -87,13 +89,15 @@ static int read_to(tl_tensor t, tl_dtype dtype, void *out, int64_t count, const 
     const tl_node *n = &t.tape->nodes[t.slot];
     char text[TL_SHAPE_TEXT];
     if (n->dtype != dtype)
-        return tl_tape_fail(t.tape, TL_EDTYPE, what, "got %s %s, want %s (tl_cast converts, tl_read_%s reads it)",
+        return tl_tape_fail(t.tape, TL_EDTYPE, what,
+                            "got %s %s, want %s (tl_cast converts, tl_read_%s reads it)",
                             tl_dtype_name(n->dtype), tl_shape_text(n->shape, text, sizeof text),
                             tl_dtype_name(dtype), tl_dtype_name(n->dtype));
     if (count != tl_shape_count(n->shape) || (!out && count > 0))
-        return tl_tape_fail(t.tape, TL_ESHAPE, what, "got room for %lld elements, shape %s has %lld",
-                            out ? (long long)count : 0LL, tl_shape_text(n->shape, text, sizeof text),
-                            (long long)tl_shape_count(n->shape));
+        return tl_tape_fail(
+            t.tape, TL_ESHAPE, what, "got room for %lld elements, shape %s has %lld",
+            out ? (long long)count : 0LL, tl_shape_text(n->shape, text, sizeof text),
+            (long long)tl_shape_count(n->shape));
     code = tl_eval(1, &t);
     if (code == TL_OK)
         tl__copy_dense(&t.tape->nodes[t.slot], out);
@@ -135,5 +139,7 @@ double tl_item(tl_tensor t)
         int32_t i32;
     } value;
     tl__copy_dense(n, &value);
-    return n->dtype == TL_F32 ? (double)value.f32 : n->dtype == TL_F64 ? value.f64 : (double)value.i32;
+    return n->dtype == TL_F32   ? (double)value.f32
+           : n->dtype == TL_F64 ? value.f64
+                                : (double)value.i32;
 }

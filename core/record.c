@@ -84,7 +84,8 @@ const char *tl__describe(tl_tape *tape, uint32_t slot, char *text, size_t size)
     const tl_node *n = &tape->nodes[slot];
     const char *scope = tape->scopes[n->scope];
     if (!n->name)
-        snprintf(text, size, scope[0] ? "%%%u (%s, recorded in %s)" : "%%%u (%s)", slot, n->op->name, scope);
+        snprintf(text, size, scope[0] ? "%%%u (%s, recorded in %s)" : "%%%u (%s)", slot,
+                 n->op->name, scope);
     else
         snprintf(text, size, scope[0] ? "%s (recorded in %s)" : "%s", n->name, scope);
     return text;
@@ -127,8 +128,10 @@ int tl__same_tape(const char *what, int n, const tl_tensor *t)
     tl_tape *tape = t[0].tape;
     for (int i = 1; i < n; i++)
         if (t[i].tape != tape) {
-            tl_tape_fail(tape, TL_ETAPE, what, "operand %d lives on another tape than operand 0", i);
-            tl_tape_fail(t[i].tape, TL_ETAPE, what, "operand %d lives on this tape, operand 0 on another", i);
+            tl_tape_fail(tape, TL_ETAPE, what, "operand %d lives on another tape than operand 0",
+                         i);
+            tl_tape_fail(t[i].tape, TL_ETAPE, what,
+                         "operand %d lives on this tape, operand 0 on another", i);
             return 0;
         }
     for (int i = 0; i < n; i++)
@@ -202,8 +205,8 @@ static int fill_arrays(tl_tape *tape, tl_node *n, const tl_tensor *in, const tl_
     return TL_OK;
 }
 
-tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl_tensor *in, tl_dtype dtype,
-                          tl_shape shape, const tl_attr *attr)
+tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl_tensor *in,
+                          tl_dtype dtype, tl_shape shape, const tl_attr *attr)
 {
     if (!tape || tape->code)
         return (tl_tensor){0};
@@ -212,8 +215,8 @@ tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl
         return (tl_tensor){0};
     }
     if ((unsigned)dtype > TL_I32) {
-        tl_tape_fail(tape, TL_EDTYPE, op->name, "got element type %d, want TL_F32, TL_F64 or TL_I32",
-                     (int)dtype);
+        tl_tape_fail(tape, TL_EDTYPE, op->name,
+                     "got element type %d, want TL_F32, TL_F64 or TL_I32", (int)dtype);
         return (tl_tensor){0};
     }
     if (tl_shape_count(shape) < 0) {
@@ -223,9 +226,8 @@ tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl
         return (tl_tensor){0};
     }
     tl_frame *frame = &tape->frames[tape->frame];
-    if (slots_reserve(tape) ||
-        (tape->frame && tl__grow(&frame->nodes, &frame->nodes_capacity, frame->nnodes + 1,
-                                 sizeof *frame->nodes))) {
+    if (slots_reserve(tape) || (tape->frame && tl__grow(&frame->nodes, &frame->nodes_capacity,
+                                                        frame->nnodes + 1, sizeof *frame->nodes))) {
         tl_tape_fail(tape, TL_ENOMEM, op->name, "no memory for node %u", tape->nnodes);
         return (tl_tensor){0};
     }
@@ -253,7 +255,8 @@ tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl
         frame->nodes[frame->nnodes++] = slot;
     if (tape->opts.warn_at && slot + 1 == tape->opts.warn_at && !tape->warned) {
         tape->warned = 1;
-        tl__log("tape has %u nodes and only grows: did you forget tl_tape_reset, or tl_detach on a carried state?",
+        tl__log("tape has %u nodes and only grows: did you forget tl_tape_reset, or tl_detach on a "
+                "carried state?",
                 slot + 1);
     }
     return tl__at(tape, slot);

@@ -159,11 +159,13 @@ int tl__run(tl_tape *tape, int nroots, const uint32_t *roots, const tl_run_opts 
     int code = tl__stretch_make(&c->stretch, tape, nroots, roots, opts);
     if (code || c->stretch.nlist == 0)
         return code;
+    c->last = NULL;
     c->stats.runs++;
     c->stats.key_seconds = now() - start;
     tl_plan *p = find_plan(c, tape);
     if (!p)
         return tape->code;
+    c->last = p;
     char *slab = tl__cache_slab(c, p->slab_bytes);
     if (!slab)
         return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a slab of %zu bytes", p->slab_bytes);
@@ -186,4 +188,9 @@ int tl__run(tl_tape *tape, int nroots, const uint32_t *roots, const tl_run_opts 
 tl_run_stats tl__run_stats(const tl_tape *tape)
 {
     return tape->plans ? tape->plans->stats : (tl_run_stats){0};
+}
+
+char *tl__plan_dump(const tl_tape *tape)
+{
+    return tape->plans && tape->plans->last ? tl__plan_text(tape->plans->last) : NULL;
 }

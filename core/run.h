@@ -29,4 +29,7 @@ typedef struct tl_run_stats {
 } tl_run_stats;
 TL_API tl_run_stats tl__run_stats(const tl_tape *tape);
 
+/* tl__plan_dump -- the plan that ran last as text, one line an instruction; the caller frees it with tl__free. NULL when nothing ran or memory is short. */
+TL_API char *tl__plan_dump(const tl_tape *tape);
+
 #endif

@@ -161,8 +161,7 @@ tl_tensor tl_scan_stacked(tl_scan s, tl_tensor value)
     if (!f)
         return none;
     if (is_outside(s, value)) {
-        tl_shape to = with_time(s.tape, f->T, &s.tape->nodes[value.slot].shape,
-                                 "tl_scan_stacked");
+        tl_shape to = with_time(s.tape, f->T, &s.tape->nodes[value.slot].shape, "tl_scan_stacked");
         return tl_broadcast_to(value, to);
     }
     value = asked(s, value, "tl_scan_stacked");

@@ -146,7 +146,7 @@ static int is_packed(const tl_tile *t)
         else if (!constant && l->column != l->size)
             copies--; /* would be loaded either way */
     }
-    return t->columns <= SHORT ? 4 * t->nsteps > 3 * copies : t->nsteps > 2 * copies;
+    return t->columns <= SHORT ? 4 * t->nsteps > 3 * copies : t->nsteps > 3 * copies;
 }
 
 static void classify(tl_tile *t, const tl_tile_array *out)

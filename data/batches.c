@@ -50,7 +50,8 @@ void tl_batch_close(tl_batch *b)
 int tl_batch_items(tl_batch *b, int64_t n)
 {
     if (n < 0 || n > UINT32_MAX)
-        return tl__fail(NULL, TL_EINVAL, "tl_batch_items: got %lld items, want 0 to 4294967295", (long long)n);
+        return tl__fail(NULL, TL_EINVAL, "tl_batch_items: got %lld items, want 0 to 4294967295",
+                        (long long)n);
     if (tl__grow(&b->items, &b->items_room, (uint32_t)n, sizeof *b->items))
         return tl__fail(NULL, TL_ENOMEM, "tl_batch_items: no memory for %lld items", (long long)n);
     b->size = n;

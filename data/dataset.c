@@ -137,8 +137,9 @@ static int64_t *starts(int64_t n, const int64_t *length, tl_err *err)
     }
     for (int64_t i = 0; i < n; i++)
         if (length[i] < 0 || __builtin_add_overflow(start[i], length[i], &start[i + 1])) {
-            tl__fail(err, TL_ERANGE, "dataset: length[%lld] is %lld, want 0 or more and a sum below 2^63", (long long)i,
-                     (long long)length[i]);
+            tl__fail(err, TL_ERANGE,
+                     "dataset: length[%lld] is %lld, want 0 or more and a sum below 2^63",
+                     (long long)i, (long long)length[i]);
             tl__free(start);
             return NULL;
         }

@@ -274,11 +274,10 @@ static int check(const tl_dataset *d, const tl_items_opts *o, tl_err *err)
     char x[TL_SHAPE_TEXT], y[TL_SHAPE_TEXT];
     if (tl_shape_count(d->x.shape) < 0 || d->x.shape.rank + lead > TL_MAX_RANK ||
         (d->has_y && (tl_shape_count(d->y.shape) < 0 || d->y.shape.rank + lead > TL_MAX_RANK)))
-        return tl__fail(err, TL_ESHAPE,
-                        "items: got items of x %s, y %s, want valid shapes of at most %d axes",
-                        tl_shape_text(d->x.shape, x, sizeof x),
-                        d->has_y ? tl_shape_text(d->y.shape, y, sizeof y) : "none",
-                        TL_MAX_RANK - lead);
+        return tl__fail(
+            err, TL_ESHAPE, "items: got items of x %s, y %s, want valid shapes of at most %d axes",
+            tl_shape_text(d->x.shape, x, sizeof x),
+            d->has_y ? tl_shape_text(d->y.shape, y, sizeof y) : "none", TL_MAX_RANK - lead);
     if (d->has_y && d->y.per_step && !d->length)
         return tl__fail(err, TL_EINVAL, "items: a target for each step wants items with a length");
     if (o->drop_last && d->count < o->batch)

@@ -59,7 +59,7 @@ static int verify(const tl_cell *cell)
 
 /* ---- does it learn? -------------------------------------------------------------------------- */
 
-enum { T = 40, B = 32, H = 32, STEPS = 3000 };
+enum { T = 60, B = 32, H = 32, STEPS = 3000 };
 static const double seconds_at_most = 15, good_enough = 0.01;
 
 /* Numbers in [0,1) from a linear congruential generator. */
@@ -91,8 +91,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Trains until the error, averaged over about 50 batches never seen before, is good enough. Returns
- * it. */
+/* Trains until the error, averaged over about 50 fresh batches, is good enough; returns it. */
 static double train(tl_tape *tape, const tl_sequence *seq, const tl_linear_layer *head,
                     tl_optim *adam, tl_params *params)
 {

@@ -15,11 +15,10 @@ tl_tensor tl_layer_norm(tl_tensor x, tl_tensor w, tl_tensor b, double eps)
     if (sx.rank < 1 || (w.tape && !tl_shape_equal(sw, want)) ||
         (b.tape && !tl_shape_equal(sb, want))) {
         char tx[TL_SHAPE_TEXT], tw[TL_SHAPE_TEXT], tb[TL_SHAPE_TEXT];
-        return tl_fail_tensor(x, TL_ESHAPE, "layer_norm",
-                              "got x %s, w %s, b %s, want x [...,N], w [N], b [N]",
-                              tl_shape_text(sx, tx, sizeof tx),
-                              w.tape ? tl_shape_text(sw, tw, sizeof tw) : "none",
-                              b.tape ? tl_shape_text(sb, tb, sizeof tb) : "none");
+        return tl_fail_tensor(
+            x, TL_ESHAPE, "layer_norm", "got x %s, w %s, b %s, want x [...,N], w [N], b [N]",
+            tl_shape_text(sx, tx, sizeof tx), w.tape ? tl_shape_text(sw, tw, sizeof tw) : "none",
+            b.tape ? tl_shape_text(sb, tb, sizeof tb) : "none");
     }
     tl_tensor d = tl_sub(x, tl_mean(x, 1, &last, 1));
     tl_tensor variance = tl_mean(tl_mul(d, d), 1, &last, 1);

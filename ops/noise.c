@@ -140,7 +140,8 @@ tl_tensor tl_categorical(tl_tensor logits)
         return (tl_tensor){0};
     char text[TL_SHAPE_TEXT];
     if (tl_dim(logits, -1) < 1)
-        return tl_fail_tensor(logits, TL_ESHAPE, "categorical", "got logits %s, want [...,K], K >= 1",
+        return tl_fail_tensor(logits, TL_ESHAPE, "categorical",
+                              "got logits %s, want [...,K], K >= 1",
                               tl_shape_text(tl_shape_of(logits), text, sizeof text));
     if (!check_floating(logits.tape, "categorical", tl_dtype_of(logits)))
         return (tl_tensor){0};

@@ -67,9 +67,10 @@ tl_optim *tl_optim_new(tl_params *params, const tl_rule *rule, double lr, const 
     if (!params || !rule || !rule->update || rule->nslots < 0 || rule->nslots > TL_RULE_SLOTS ||
         size > TL_RULE_OPTS) {
         tl__fail(err, TL_EINVAL,
-                 "%s: got params %s, rule %s; want both, at most %d slots and %d bytes of options",
-                 name, params ? "given" : "NULL", rule ? "given" : "NULL", TL_RULE_SLOTS,
-                 TL_RULE_OPTS);
+                 "%s: got params %s, rule %s, %d slots, %zu bytes of options; want both, with "
+                 "update, 0 to %d slots, at most %d bytes",
+                 name, params ? "given" : "NULL", rule ? "given" : "NULL", rule ? rule->nslots : 0,
+                 size, TL_RULE_SLOTS, TL_RULE_OPTS);
         return NULL;
     }
     tl_optim *o = tl__calloc(1, sizeof *o);

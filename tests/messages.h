@@ -29,7 +29,10 @@ typedef struct row {
     const char *text;
 } row;
 
-#define ROW(NAME, CODE, TEXT) {#NAME, NAME, TL_##CODE, TEXT}
+#define ROW(NAME, CODE, TEXT)                                                                      \
+    {                                                                                              \
+#NAME, NAME, TL_##CODE, TEXT                                                               \
+    }
 
 /* left_out -- a format in the sources, or a part of it, that no row can show. */
 typedef struct left_out {
@@ -108,7 +111,7 @@ static int still_good(tl_tape *tape)
     return tl_tape_reset(tape) == TL_OK && good;
 }
 
-/* walk_rows -- one tape for all rows, as in a program that goes on after errors. */
+/* walk_rows -- every row on a tape of its own, which goes on after the error. */
 static inline void walk_rows(int n, const row *rows)
 {
     unsetenv("TL_ON_ERROR");
@@ -224,7 +227,8 @@ static void check_source(const char *path, int n, const left_out *out)
             if (strlen(literal) > strlen(format))
                 strcpy(format, literal);
         }
-        const int is_definition = brace && end && brace < end && strstr(call, "const char *format") < brace;
+        const int is_definition =
+            brace && end && brace < end && strstr(call, "const char *format") < brace;
         if (!is_memory && !is_definition && format[0])
             cr_expect(is_known(format, n, out), "%s: no row shows \"%s\"", path, format);
         call++;
@@ -235,7 +239,7 @@ static void check_source(const char *path, int n, const left_out *out)
 /* check_sources -- the .c files of a folder under $TL_SOURCE_ROOT: those that are named (only 1),
  * or all others. Without that variable the test is skipped. */
 static inline void check_sources(const char *folder, int only, const char *const *names, int n,
-                          const left_out *out)
+                                 const left_out *out)
 {
     const char *root = getenv("TL_SOURCE_ROOT");
     if (!root)

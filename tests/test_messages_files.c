@@ -79,14 +79,13 @@ RETURNS(entry_dtype, load("{\"W\":" ENTRY("F7", "[2]", "0", "8") "}", 8, err))
 RETURNS(entry_no_dtype, load("{\"W\":{}}", 8, err))
 RETURNS(entry_no_shape, load("{\"W\":{\"dtype\":\"F32\"}}", 8, err))
 RETURNS(entry_extent, load("{\"W\":" ENTRY("F32", "[-2]", "0", "8") "}", 8, err))
-RETURNS(entry_large,
-        load("{\"W\":" ENTRY("F32", "[4294967296,4294967296]", "0", "8") "}", 8, err))
+RETURNS(entry_large, load("{\"W\":" ENTRY("F32", "[4294967296,4294967296]", "0", "8") "}", 8, err))
 RETURNS(entry_offsets, load("{\"W\":" ENTRY("F32", "[2]", "8", "0") "}", 8, err))
 RETURNS(entry_bytes, load("{\"W\":" ENTRY("F32", "[3]", "0", "8") "}", 8, err))
 RETURNS(hole, load("{\"W\":" ENTRY("F32", "[2]", "8", "16") "}", 16, err))
 RETURNS(overlap,
-        load("{\"W\":" ENTRY("F32", "[2]", "0", "8") ",\"U\":" ENTRY("F32", "[2]", "4", "12") "}", 12,
-             err))
+        load("{\"W\":" ENTRY("F32", "[2]", "0", "8") ",\"U\":" ENTRY("F32", "[2]", "4", "12") "}",
+             12, err))
 RETURNS(behind_the_end, load(GOOD, 4, err))
 RETURNS(bytes_follow, load(GOOD, 12, err))
 RETURNS(meta_no_object, load("{\"__metadata__\":3}", 0, err))
@@ -127,9 +126,9 @@ static int rename_both(tl_tape *tape, tl_err *err)
     tl_weights_opts o = tl_weights_defaults();
     o.nrenames = 1;
     o.renames = rename;
-    return load_into(&part,
-                     "{\"W\":" ENTRY("F32", "[2]", "0", "8") ",\"U\":" ENTRY("F32", "[2]", "8", "16") "}",
-                     zeros, 16, &o, err);
+    return load_into(
+        &part, "{\"W\":" ENTRY("F32", "[2]", "0", "8") ",\"U\":" ENTRY("F32", "[2]", "8", "16") "}",
+        zeros, 16, &o, err);
 }
 
 static int load_same_names(tl_tape *tape, tl_err *err)
@@ -215,63 +214,83 @@ RETURNS(meta_u64, meta_get("step", 'u', err))
 RETURNS(meta_f64, meta_get("step", 'f', err))
 RETURNS(meta_no_key, tl_meta_set(NULL, "step", "1"))
 
-/* clang-format off */
 static const row rows[] = {
-    ROW(no_name, EINVAL, "?"),
-    ROW(not_there, EIO, "?"),
-    ROW(a_directory, EIO, "?"),
-    ROW(empty_file, EFORMAT, "?"),
-    ROW(short_file, EFORMAT, "?"),
-    ROW(zip, EFORMAT, "?"),
-    ROW(pickle, EFORMAT, "?"),
-    ROW(numpy, EFORMAT, "?"),
-    ROW(long_header, EFORMAT, "?"),
-    ROW(cut_off, EFORMAT, "?"),
-    ROW(no_brace, EFORMAT, "?"),
-    ROW(no_json, EFORMAT, "?"),
-    ROW(no_object, EFORMAT, "?"),
-    ROW(entry_no_object, EFORMAT, "?"),
-    ROW(entry_dtype, EFORMAT, "?"),
-    ROW(entry_no_dtype, EFORMAT, "?"),
-    ROW(entry_no_shape, EFORMAT, "?"),
-    ROW(entry_extent, EFORMAT, "?"),
-    ROW(entry_large, EFORMAT, "?"),
-    ROW(entry_offsets, EFORMAT, "?"),
-    ROW(entry_bytes, EFORMAT, "?"),
-    ROW(hole, EFORMAT, "?"),
-    ROW(overlap, EFORMAT, "?"),
-    ROW(behind_the_end, EFORMAT, "?"),
-    ROW(bytes_follow, EFORMAT, "?"),
-    ROW(meta_no_object, EFORMAT, "?"),
-    ROW(meta_no_string, EFORMAT, "?"),
-    ROW(report, ENAME, "?"),
-    ROW(wrong_shape, ESHAPE, "?"),
-    ROW(wrong_type, EDTYPE, "?"),
-    ROW(version_text, EFORMAT, "?"),
-    ROW(version_later, EUNSUPPORTED, "?"),
-    ROW(too_large, ERANGE, "?"),
-    ROW(not_a_number, ERANGE, "?"),
-    ROW(infinite, ERANGE, "?"),
-    ROW(minus_infinite, ERANGE, "?"),
-    ROW(save_no_name, EINVAL, "?"),
-    ROW(save_no_directory, EIO, "?"),
-    ROW(save_over_directory, EIO, "?"),
-    ROW(save_no_parts, EINVAL, "?"),
-    ROW(save_neither, EINVAL, "?"),
-    ROW(save_both, EINVAL, "?"),
-    ROW(save_state_no_name, ENAME, "?"),
-    ROW(save_reserved, ENAME, "?"),
-    ROW(meta_missing, ENAME, "?"),
-    ROW(meta_i64, EFORMAT, "?"),
-    ROW(meta_u64, EFORMAT, "?"),
-    ROW(meta_f64, EFORMAT, "?"),
-    ROW(meta_no_key, EINVAL, "?"),
-    ROW(rename_both, ENAME, "?"),
-    ROW(load_same_names, ENAME, "?"),
-    ROW(save_same_names, ENAME, "?"),
-    ROW(save_bad_meta, ENAME, "?"),
+    ROW(no_name, EINVAL, "no file name"),
+    ROW(not_there, EIO, "~/none: cannot be opened: No such file or directory"),
+    ROW(a_directory, EIO, "~: not a regular file"),
+    ROW(empty_file, EFORMAT, "~/f: 0 bytes are no safetensors file"),
+    ROW(short_file, EFORMAT, "~/f: 3 bytes are no safetensors file"),
+    ROW(zip, EFORMAT,
+        "~/f: a ZIP archive as torch.save writes it, not a safetensors file; this converts it: "
+        "python3 -c \"import torch, safetensors.torch as s; s.save_file({k: v.contiguous().clone() "
+        "for k, v in torch.load('~/f', map_location='cpu', weights_only=True).items()}, "
+        "'~/f.safetensors')\""),
+    ROW(pickle, EFORMAT,
+        "~/f: a Python pickle as torch.save writes it, not a safetensors file; this converts it: "
+        "python3 -c \"import torch, safetensors.torch as s; s.save_file({k: v.contiguous().clone() "
+        "for k, v in torch.load('~/f', map_location='cpu', weights_only=True).items()}, "
+        "'~/f.safetensors')\""),
+    ROW(numpy, EFORMAT, "~/f: a NumPy array, not a safetensors file"),
+    ROW(long_header, EFORMAT,
+        "~/f: header of 1099511627775 bytes, at most 100000000 are legal: not a safetensors file"),
+    ROW(cut_off, EFORMAT,
+        "~/f: header of 64 bytes in a file of 9: cut off, or not a safetensors file"),
+    ROW(no_brace, EFORMAT, "~/f: header does not start with {"),
+    ROW(no_json, EFORMAT, "~/f: header, byte 5: unexpected token near end of file"),
+    ROW(no_object, EFORMAT, "~/f: header, byte 2: string or '}' expected near ']'"),
+    ROW(entry_no_object, EFORMAT, "~/f: tensor W: its entry is not an object"),
+    ROW(entry_dtype, EFORMAT, "~/f: tensor W: dtype F7 is unknown"),
+    ROW(entry_no_dtype, EFORMAT, "~/f: tensor W: dtype (none) is unknown"),
+    ROW(entry_no_shape, EFORMAT, "~/f: tensor W: has no shape"),
+    ROW(entry_extent, EFORMAT, "~/f: tensor W: an extent of its shape is no integer of 0 or more"),
+    ROW(entry_large, EFORMAT, "~/f: tensor W: its shape has too many elements"),
+    ROW(entry_offsets, EFORMAT, "~/f: tensor W: data_offsets are not two ascending integers"),
+    ROW(entry_bytes, EFORMAT, "~/f: tensor W: has 8 bytes, its shape and dtype F32 want 12"),
+    ROW(hole, EFORMAT, "~/f: tensor W: starts at byte 8 of the data, want 0: a hole"),
+    ROW(overlap, EFORMAT, "~/f: tensor U: starts at byte 4 of the data, want 8: an overlap"),
+    ROW(behind_the_end, EFORMAT, "~/f: tensor W: ends at byte 8 of the data, the file has 4"),
+    ROW(bytes_follow, EFORMAT, "~/f: 4 bytes follow the last tensor"),
+    ROW(meta_no_object, EFORMAT, "~/f: __metadata__ is not an object"),
+    ROW(meta_no_string, EFORMAT, "~/f: metadata \"step\" is not a string"),
+    ROW(report, ENAME,
+        "~/f: 1 missing, 1 unexpected, 0 of another shape or type: unexpected: V\nmissing: W "
+        "[2]\n"),
+    ROW(wrong_shape, ESHAPE,
+        "~/f: 0 missing, 0 unexpected, 1 of another shape or type: wrong shape: W is [3] in the "
+        "file, want [2]\n"),
+    ROW(wrong_type, EDTYPE,
+        "~/f: 0 missing, 0 unexpected, 1 of another shape or type: wrong type: W is I32 in the "
+        "file, want f32\n"),
+    ROW(version_text, EFORMAT, "~/f: its version \"new\" is no number"),
+    ROW(version_later, EUNSUPPORTED,
+        "~/f: written in version 99 of the format, this library knows 1"),
+    ROW(too_large, ERANGE, "~/f: W[1] is 1e+200, too large for f32"),
+    ROW(not_a_number, ERANGE,
+        "~/f: W[1] is NaN; to load such values all the same, set allow_nonfinite"),
+    ROW(infinite, ERANGE,
+        "~/f: W[1] is infinite; to load such values all the same, set allow_nonfinite"),
+    ROW(minus_infinite, ERANGE,
+        "~/f: W[1] is minus infinite; to load such values all the same, set allow_nonfinite"),
+    ROW(save_no_name, EINVAL, "tl_weights_save: no file name"),
+    ROW(save_no_directory, EIO, "~/none/f: cannot be written: No such file or directory"),
+    ROW(save_over_directory, EIO, "~: not a regular file"),
+    ROW(save_no_parts, EINVAL, "~/g: no parts"),
+    ROW(save_neither, EINVAL, "~/g: part 0 \"a.\" needs either a set or a state"),
+    ROW(save_both, EINVAL, "~/g: part 0 \"a.\" needs either a set or a state"),
+    ROW(save_state_no_name, ENAME, "~/g: \"\" cannot be the name of a tensor in a file"),
+    ROW(save_reserved, ENAME, "~/g: \"__metadata__\" cannot be the name of a tensor in a file"),
+    ROW(meta_missing, ENAME, "the metadata have no \"epoch\""),
+    ROW(meta_i64, EFORMAT, "metadata \"step\" is \"12.5 or so\", want an integer of 64 bits"),
+    ROW(meta_u64, EFORMAT,
+        "metadata \"step\" is \"12.5 or so\", want an unsigned integer of 64 bits"),
+    ROW(meta_f64, EFORMAT,
+        "metadata \"step\" is \"12.5 or so\", want a number written by tl_meta_set_f64"),
+    ROW(meta_no_key, EINVAL, "tl_meta_set: needs a key and a value"),
+    ROW(rename_both, ENAME, "~/f: W and U would both be W"),
+    ROW(load_same_names, ENAME, "~/f: two of the values to load are named W"),
+    ROW(save_same_names, ENAME, "~/g: two tensors would be named W"),
+    ROW(save_bad_meta, ENAME, "~/g: metadata \"title\" is not UTF-8"),
 };
-/* clang-format on */
 
 static const left_out files_left_out[] = {
     {"byte %llu, %zu bytes too early", "the file would have to shrink while it is read"},

@@ -159,13 +159,15 @@ static int result_of_inner(tl_tape *tape, tl_err *err)
 
 static const tl_shape largest = {TL_MAX_RANK, {1, 1, 1, 1, 1, 1, 1, 1}};
 
-RECORDS(stacked_rank, loop l = begin(tape); tl_tensor v = tl_broadcast_to(tl_slice(tl_slice(l.h, 0, 0, 1), 1, 0, 1), largest);
+RECORDS(stacked_rank, loop l = begin(tape);
+        tl_tensor v = tl_broadcast_to(tl_slice(tl_slice(l.h, 0, 0, 1), 1, 0, 1), largest);
         tl_scan_stacked(end(l).s, v))
 RECORDS(stacked_rank_outside, tl_tensor v = tl_zeros(tape, TL_F32, largest);
         tl_scan_stacked(end(begin(tape)).s, v))
 RECORDS(summed_rank_outside, tl_tensor v = tl_zeros(tape, TL_F32, largest);
         tl_scan_summed(end(begin(tape)).s, v))
-RECORDS(summed_indices, loop l = begin(tape); tl_tensor t = tl_scan_time(l.s); tl_scan_summed(end(l).s, t))
+RECORDS(summed_indices, loop l = begin(tape); tl_tensor t = tl_scan_time(l.s);
+        tl_scan_summed(end(l).s, t))
 
 static int stacked_no_rows(tl_tape *tape, tl_err *err)
 {
@@ -200,48 +202,78 @@ static int gathers(tl_tape *tape, int reverse)
 RECORDS(gather_in_step, gathers(tape, 0))
 RECORDS(gather_in_step_reverse, gathers(tape, 1))
 
-/* clang-format off */
 static const row rows[] = {
-    ROW(open_negative, ERANGE, "?"),
-    ROW(lengths_dtype, EDTYPE, "?"),
-    ROW(lengths_rank, ESHAPE, "?"),
-    ROW(lengths_value, ERANGE, "?"),
-    ROW(carry_two_tapes, ETAPE, "?"),
-    ROW(carry_two_tapes_second, ETAPE, "?"),
-    ROW(carry_of_body, EFRAME, "?"),
-    ROW(carry_no_rows, ESHAPE, "?"),
-    ROW(carry_closed, ESTATE, "?"),
-    ROW(each_length, ESHAPE, "?"),
-    ROW(each_scalar, ESHAPE, "?"),
-    ROW(each_no_rows, ESHAPE, "?"),
-    ROW(time_closed, ESTATE, "?"),
-    ROW(next_no_carry, EINVAL, "?"),
-    ROW(next_carry_elsewhere, ETAPE, "?"),
-    ROW(next_elsewhere, ETAPE, "?"),
-    ROW(next_twice, ESTATE, "?"),
-    ROW(next_dtype, EDTYPE, "?"),
-    ROW(next_shape, ESHAPE, "?"),
-    ROW(in_the_body, ESHAPE, "?"),
-    ROW(close_missing_next, ESTATE, "?"),
-    ROW(close_inner_open, ESTATE, "?"),
-    ROW(close_scope_open, ESTATE, "?"),
-    ROW(close_twice, ESTATE, "?"),
-    ROW(close_dead, EDEAD, "?"),
-    ROW(last_open, ESTATE, "?"),
-    ROW(last_no_carry, EINVAL, "?"),
-    ROW(stacked_elsewhere, ETAPE, "?"),
-    ROW(stacked_other_scan, EFRAME, "?"),
-    ROW(stacked_of_outer_body, EFRAME, "?"),
-    ROW(result_of_inner, EFRAME, "?"),
-    ROW(stacked_rank, ESHAPE, "?"),
-    ROW(stacked_rank_outside, ESHAPE, "?"),
-    ROW(summed_rank_outside, ESHAPE, "?"),
-    ROW(summed_indices, EDTYPE, "?"),
-    ROW(stacked_no_rows, ESHAPE, "?"),
-    ROW(gather_in_step, ERANGE, "?"),
-    ROW(gather_in_step_reverse, ERANGE, "?"),
+    ROW(open_negative, ERANGE, "tl_scan_open: got T = -1, want T >= 0"),
+    ROW(lengths_dtype, EDTYPE, "tl_scan_open: lengths: got f32 [2], want i32 [B]"),
+    ROW(lengths_rank, ESHAPE, "tl_scan_open: lengths: got i32 [2,1], want i32 [B]"),
+    ROW(lengths_value, ERANGE, "lengths: check_range: got 4 as element 1, want 0 to 3"),
+    ROW(carry_two_tapes, ETAPE,
+        "rnn: tl_scan_carry: the tensor lives on another tape than the scan"),
+    ROW(carry_two_tapes_second, ETAPE,
+        "tl_scan_carry: the tensor lives on this tape, the scan on another"),
+    ROW(carry_of_body, EFRAME,
+        "rnn: tl_scan_carry: %~ (tanh, recorded in rnn) belongs to the body of scan \"rnn\" and "
+        "cannot be read here"),
+    ROW(carry_no_rows, ESHAPE,
+        "scan: tl_scan_carry: got [5,4] in a step of a scan with lengths [2], want [2,...]"),
+    ROW(carry_closed, ESTATE,
+        "tl_scan_carry: scan \"rnn\" is closed: carries, inputs and next values come before "
+        "tl_scan_close"),
+    ROW(each_length, ESHAPE, "rnn: tl_scan_each: got [5,4], want [3,...]: one entry for each step"),
+    ROW(each_scalar, ESHAPE, "rnn: tl_scan_each: got [], want [3,...]: one entry for each step"),
+    ROW(each_no_rows, ESHAPE,
+        "scan: tl_scan_each: got [7] in a step of a scan with lengths [2], want [2,...]"),
+    ROW(time_closed, ESTATE,
+        "tl_scan_time: scan \"rnn\" is closed: carries, inputs and next values come before "
+        "tl_scan_close"),
+    ROW(next_no_carry, EINVAL,
+        "rnn: tl_scan_next: %~ (tanh, recorded in rnn) is not a carry of scan \"rnn\"; want what "
+        "tl_scan_carry returned"),
+    ROW(next_carry_elsewhere, ETAPE,
+        "rnn: tl_scan_next: the tensor lives on another tape than the scan"),
+    ROW(next_elsewhere, ETAPE, "rnn: tl_scan_next: the tensor lives on another tape than the scan"),
+    ROW(next_twice, ESTATE,
+        "rnn: tl_scan_next: carry h (recorded in rnn) has its next value already"),
+    ROW(next_dtype, EDTYPE, "rnn: tl_scan_next: got f64, but carry h (recorded in rnn) is f32"),
+    ROW(next_shape, ESHAPE, "rnn: tl_scan_next: got [2,3], but carry h (recorded in rnn) is [2,4]"),
+    ROW(in_the_body, ESHAPE, "rnn: matmul: got [2,4] x [3,4], want [m,k] x [k,n]"),
+    ROW(close_missing_next, ESTATE,
+        "rnn: tl_scan_close: carry h (recorded in rnn) has no next value: tl_scan_next is missing"),
+    ROW(close_inner_open, ESTATE,
+        "rnn/scan: tl_scan_close: scan \"rnn/scan\" is open inside it and closes first"),
+    ROW(close_scope_open, ESTATE,
+        "rnn/gates: tl_scan_close: scope \"rnn/gates\" was opened in the body and is still open"),
+    ROW(close_twice, ESTATE,
+        "tl_scan_close: scan \"rnn\" is closed: carries, inputs and next values come before "
+        "tl_scan_close"),
+    ROW(close_dead, EDEAD, "tl_scan_close: the scan is gone: its tape was reset or released"),
+    ROW(last_open, ESTATE,
+        "rnn: tl_scan_last: scan \"rnn\" is still open: tl_scan_close comes first"),
+    ROW(last_no_carry, EINVAL,
+        "tl_scan_last: %~ (broadcast_to) is not a carry of scan \"rnn\"; want what tl_scan_carry "
+        "returned"),
+    ROW(stacked_elsewhere, ETAPE,
+        "tl_scan_stacked: the tensor lives on another tape than the scan"),
+    ROW(stacked_other_scan, EFRAME,
+        "tl_scan_stacked: h (recorded in rnn) belongs to the body of scan \"rnn\" and cannot be "
+        "read here"),
+    ROW(stacked_of_outer_body, EFRAME,
+        "rnn: tl_scan_stacked: h (recorded in rnn) is not a value of the body of scan "
+        "\"rnn/inner\""),
+    ROW(result_of_inner, EFRAME,
+        "tl_scan_last: scan \"rnn/inner\" lies in the body of scan \"rnn\": its results are values "
+        "of that body"),
+    ROW(stacked_rank, ESHAPE, "tl_scan_stacked: the value has rank 8 already, want at most 7"),
+    ROW(stacked_rank_outside, ESHAPE,
+        "tl_scan_stacked: the value has rank 8 already, want at most 7"),
+    ROW(summed_rank_outside, ESHAPE,
+        "tl_scan_summed: the value has rank 8 already, want at most 7"),
+    ROW(summed_indices, EDTYPE, "tl_scan_summed: got i32, want f32 or f64"),
+    ROW(stacked_no_rows, ESHAPE,
+        "tl_scan_stacked: got [] in a step of a scan with lengths [2], want [2,...]"),
+    ROW(gather_in_step, ERANGE, "model/decoder: gather: got index 2, want one in [0,2)~"),
+    ROW(gather_in_step_reverse, ERANGE, "model/decoder: gather: got index 3, want one in [0,2)~"),
 };
-/* clang-format on */
 
 static const char *const here[] = {"scan.c", "scan_result.c", "scan_adjoint.c", NULL};
 

@@ -19,6 +19,7 @@ struct tl_plan_cache {
     char *slab;
     size_t slab_bytes;
     tl_run_stats stats;
+    const tl_plan *last; /* that ran, or NULL */
 };
 
 /* tl__cache_of -- the tape's, made when first asked for; NULL, and the tape's error, when memory is short. */

@@ -186,7 +186,9 @@ static void find_materials(tl_graph *g)
             continue;
         if (x->keep)
             g->val[x->address.root].material = 1;
-        for (uint32_t k = 0; k < x->nin && x->op->kind != TL_VIEW; k++)
+        if (x->op->kind == TL_VIEW || x->op->kind == TL_LOOP) /* counts where it is read */
+            continue;
+        for (uint32_t k = 0; k < x->nin; k++)
             if (g->val[x->in[k]].resolved && !(tl__is_pointwise(x) && tl__const_behind(g, x->in[k]) != TL_NONE))
                 g->val[g->val[x->in[k]].address.root].material = 1;
     }

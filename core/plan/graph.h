@@ -122,6 +122,7 @@ TL_API int tl__graph_within(const tl_graph *g, uint32_t b, uint32_t outer);
 extern TL_API const tl_op tl__op_copy, tl__op_room, tl__op_iota;
 
 /* The passes, in the order in which they run; each is in the file of its name. */
+TL_API void tl__pass_same(tl_graph *g);
 TL_API void tl__pass_hoist(tl_graph *g);
 TL_API void tl__pass_lift(tl_graph *g);
 TL_API void tl__pass_narrow(tl_graph *g);

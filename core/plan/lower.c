@@ -251,7 +251,7 @@ static void lower_assemble(tl_graph *g, uint32_t v)
 {
     const tl_val x = g->val[v];
     const int overlaps = !is_row_of_pieces(g, &x) && has_overlap(g, &x);
-    uint32_t former = TL_NONE;
+    uint32_t former = x.after; /* an assemble inside another one: behind the zeros of that */
     if (overlaps || !is_full(g, &x)) {
         uint32_t zero = tl__graph_const(g, x.block, x.dtype);
         former = tl__graph_copy(g, zero, x.block, x.shape);
@@ -259,6 +259,7 @@ static void lower_assemble(tl_graph *g, uint32_t v)
             return;
         place(g, former, TL_VIA_SAME, v, 0, 0);
         g->val[former].solo = 1;
+        g->val[former].after = x.after;
     }
     uint32_t *in = tl__graph_alloc(g, x.nin + 1, sizeof *in);
     for (uint32_t p = 0; p < x.nin && !g->code; p++) {

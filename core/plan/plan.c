@@ -1,7 +1,7 @@
 /* plan.c -- makes a plan: from the stretch to the graph, through the passes, to instructions.
  *
- *     stretch --> graph --> hoist --> lift --> narrow --> lower --> address --> fuse --> schedule --> layout, emit --> plan
- *                           '----- what is computed -----'  '------------- where -------------'  '---- when and how ----' */
+ *     stretch --> graph --> same --> hoist --> lift --> narrow --> lower --> address --> fuse --> schedule --> layout, emit --> plan
+ *                           '-------- what is computed ---------'  '---- where ----'    '--------- when and how -------------' */
 #include "core/plan/plan.h"
 
 #include <string.h>
@@ -17,6 +17,7 @@ void tl__plan_free(tl_plan *p)
 static void run_passes(tl_graph *g, tl_plan *p)
 {
     const unsigned on = tl__passes();
+    tl__pass_same(g);
     if (on & TL_PASS_HOIST) {
         tl__pass_hoist(g);
         tl__pass_lift(g);
