@@ -156,15 +156,20 @@ tl_tensor tl_ones(tl_tape *tape, tl_dtype dtype, tl_shape shape)
 
 tl_usage *tl__usage(tl_tape *tape, tl_param *p)
 {
-    for (uint32_t i = 0; i < tape->nusages; i++)
+    tl_usage *u = NULL;
+    for (uint32_t i = 0; i < tape->nusages && !u; i++)
         if (tape->usages[i].param == p)
-            return &tape->usages[i];
-    if (tl__grow(&tape->usages, &tape->usages_capacity, tape->nusages + 1, sizeof *tape->usages)) {
-        tl_tape_fail(tape, TL_ENOMEM, "tl_use", "no memory to note parameter %s", p->name);
-        return NULL;
+            u = &tape->usages[i];
+    if (u && u->serial == p->serial)
+        return u;
+    if (!u) {
+        if (tl__grow(&tape->usages, &tape->usages_capacity, tape->nusages + 1, sizeof *tape->usages)) {
+            tl_tape_fail(tape, TL_ENOMEM, "tl_use", "no memory to note parameter %s", p->name);
+            return NULL;
+        }
+        u = &tape->usages[tape->nusages++];
     }
-    tl_usage *u = &tape->usages[tape->nusages++];
-    *u = (tl_usage){.param = p, .slot = TL_NONE, .grad = TL_NONE};
+    *u = (tl_usage){.param = p, .serial = p->serial, .slot = TL_NONE, .grad = TL_NONE};
     return u;
 }
 

@@ -87,6 +87,7 @@ struct tl_param {
     tl_store store; /* first: a tl_param is a tl_store */
     tl_buf *grad;   /* stored gradient, or NULL */
     char *name;
+    uint64_t serial; /* no two parameters of a process have the same: an address may be used again */
     int frozen;
     tl_params *set;
 };
@@ -104,6 +105,7 @@ typedef struct tl_effect {
 /* tl_usage -- a parameter as this tape knows it. */
 typedef struct tl_usage {
     tl_param *param;
+    uint64_t serial; /* of that parameter */
     uint32_t slot;   /* its leaf or bound tensor; TL_NONE */
     uint32_t grad;   /* slot of the gradient so far (queued plus stored); TL_NONE */
     uint8_t bound;   /* slot is a tl_bind tensor */

@@ -97,6 +97,8 @@ tl_param *tl_param_new(tl_params *set, const char *name, tl_shape shape, tl_err 
     p->store.dtype = set->dtype;
     p->store.shape = shape;
     p->store.version = 1;
+    static atomic_uint_fast64_t serials;
+    p->serial = atomic_fetch_add(&serials, 1);
     p->name = full;
     p->set = set;
     set->params[set->count++] = p;

@@ -16,6 +16,7 @@ typedef struct tl_state tl_state;
 
 /* tl_params_new -- an empty set whose parameters have this dtype (TL_F32 or TL_F64); NULL when memory is short. */
 TL_API tl_params *tl_params_new(tl_dtype dtype);
+/* tl_params_free -- tapes that queued effects or gradients for the set are to be reset or freed before. */
 TL_API void tl_params_free(tl_params *set);
 
 /* tl_param_new -- adds a parameter of zeros named by the set's open scopes and name ("encoder.weight_ih_l0"). NULL, and err

@@ -173,7 +173,7 @@ Test(index, messages)
     expect_error(tape, TL_ESHAPE,
                  "take_along: got [4,2], indices [3,1], want equal extents but along axis 1");
     tl_take_along(table(), INDICES(tl_shape2(4, 1), 0, 0, 0, 0), 2);
-    expect_error(tape, TL_ESHAPE, "take_along: got axis 2, want one in [-2,2)");
+    expect_error(tape, TL_ESHAPE, "take_along: got axis 2 of [4,2], want one in [-2,2)");
     tl_put_along(table(), INDICES(tl_shape2(4, 1), 0, 0, 0, 0), 1, 2);
     expect_error(tape, TL_ESHAPE, "put_along: got [4,2], indices [4,1], want equal shapes");
     tl_one_hot(table(), 3, TL_F32);

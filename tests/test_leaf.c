@@ -100,3 +100,19 @@ Test(leaf, a_use_inside_a_scan_belongs_to_the_outermost_frame)
     tl_tape_free(tape);
     tl_params_free(set);
 }
+
+Test(leaf, a_new_parameter_at_a_freed_ones_address_is_another_one)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    for (int round = 0; round < 4; round++) {
+        tl_params *set = tl_params_new(TL_F64);
+        tl_param *p = tl_param_new(set, "p", tl_shape1(2), NULL);
+        const double value[2] = {round, round};
+        double out[2];
+        cr_assert_eq(tl_param_set_f64(p, value, 2), TL_OK);
+        cr_assert_eq(tl_read_f64(tl_use(tape, p), out, 2), TL_OK);
+        cr_assert_eq(out[1], (double)round);
+        tl_params_free(set);
+    }
+    tl_tape_free(tape);
+}

@@ -11,7 +11,7 @@
 #include "core/plan/graph.h"
 #include "core/tile.h"
 
-/* tl_place_at -- an operand: bytes behind a base, plus a step for each position of the loops around. */
+/* tl_operand -- an operand: bytes behind a base, plus a step for each position of the loops around. */
 typedef struct tl_operand {
     uint32_t base;
     uint32_t ncoef;
