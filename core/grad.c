@@ -115,7 +115,7 @@ int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, cons
         if (fill(&w, tape, nout, out, nin, in) == TL_OK)
             sweep(&w, nout, out, seed, nin, in, grad);
         tl__sweep_close(&w);
-        tl__place_leave(tape, (tl_place){frame, scope});
+        tl__spot_leave(tape, (tl_spot){frame, scope});
         code = tape->code;
     }
     for (int i = 0; code && i < nin; i++)

@@ -13,6 +13,8 @@ TL_BEGIN_DECLS
  *   in[nin]     any floating tensors the outputs may depend on; they may be intermediate values
  *   grad[nin]   receives tensors of the inputs' shapes; zeros where nothing depends on the input
  *
+ * Inside an open scan the carries and x_t are inputs of the step: the steps before it are no part of the gradient.
+ *
  * The result is an ordinary expression: read it, print it, differentiate it again. Returns TL_OK or the sticky error. */
 TL_API int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, const tl_tensor *in, tl_tensor *grad);
 

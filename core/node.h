@@ -66,7 +66,6 @@ typedef struct tl_frame {
     uint64_t draws;    /* per iteration: K; known at close */
     uint32_t time;     /* slot of the time leaf, TL_NONE if not asked for */
     uint32_t mask;     /* slot of the [B] mask in the body, TL_NONE without lengths */
-    uint32_t zero;     /* slot of a rank-0 zero per dtype used by masks: [TL_F32], [TL_F64]; see scan.c */
     uint32_t first_slot; /* tape's node count when opened */
     uint32_t generation;
     uint32_t scope;       /* of the body */

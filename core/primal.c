@@ -94,11 +94,11 @@ static tl_tensor again(tl_sweep *w, const tl_node *n)
     for (uint32_t i = 0; i < n->nin; i++)
         in[i] = n->op == &tl_op_each ? tl__primal(w->up, n->in[i]) : tl__primal(w, n->in[i]);
     if (!w->asking && !tape->code) {
-        tl_place former = tl__place_enter(tape, w->adjoint.frame);
+        tl_spot former = tl__spot_enter(tape, w->adjoint.frame);
         tape->no_grad += n->no_grad;
         t = tl__record_node(tape, n->op, n->nin, in, n->dtype, n->shape, &n->attr);
         tape->no_grad -= n->no_grad;
-        tl__place_leave(tape, former);
+        tl__spot_leave(tape, former);
     }
     if (in != few)
         tl__free(in);

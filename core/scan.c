@@ -80,16 +80,16 @@ tl_scan_opts tl_scan_defaults(void)
     return o;
 }
 
-tl_place tl__place_enter(tl_tape *tape, uint32_t frame)
+tl_spot tl__spot_enter(tl_tape *tape, uint32_t frame)
 {
-    tl_place former = {tape->frame, tape->scope};
+    tl_spot former = {tape->frame, tape->scope};
     tl__frame_enter(tape, frame);
     if (frame != 0)
         tape->scope = tape->frames[frame].scope;
     return former;
 }
 
-void tl__place_leave(tl_tape *tape, tl_place former)
+void tl__spot_leave(tl_tape *tape, tl_spot former)
 {
     tl__frame_enter(tape, former.frame);
     tape->scope = former.scope;
@@ -164,9 +164,9 @@ static tl_tensor lift_constant(tl_scan s, tl_tensor t)
     const tl_shape shape = n->shape;
     const tl_dtype dtype = n->dtype;
     const double value = c->attr.r[0];
-    tl_place former = tl__place_enter(s.tape, s.tape->frames[s.frame].parent);
+    tl_spot former = tl__spot_enter(s.tape, s.tape->frames[s.frame].parent);
     tl_tensor out = tl_full(s.tape, dtype, shape, value);
-    tl__place_leave(s.tape, former);
+    tl__spot_leave(s.tape, former);
     return out;
 }
 
@@ -218,10 +218,10 @@ static tl_tensor mask_for(tl_tape *tape, uint32_t mask, int rank)
 
 tl_tensor tl__scan_masked(tl_scan s, tl_tensor v, tl_tensor other)
 {
-    tl_place former = tl__place_enter(s.tape, s.frame);
+    tl_spot former = tl__spot_enter(s.tape, s.frame);
     tl_tensor mask = mask_for(s.tape, s.tape->frames[s.frame].mask, tl_rank(v));
     tl_tensor out = tl_where(mask, v, other.tape ? other : tl_scalar(s.tape, tl_dtype_of(v), 0.0));
-    tl__place_leave(s.tape, former);
+    tl__spot_leave(s.tape, former);
     return out;
 }
 
@@ -274,9 +274,9 @@ tl_tensor tl_scan_carry(tl_scan s, tl_tensor init)
     }
     const int64_t index = f->ncarries;
     const tl_attr attr = {1, &index, 0, NULL};
-    tl_place former = tl__place_enter(s.tape, s.frame);
+    tl_spot former = tl__spot_enter(s.tape, s.frame);
     tl_tensor t = tl__record_node(s.tape, &tl_op_carry, 0, NULL, n->dtype, n->shape, &attr);
-    tl__place_leave(s.tape, former);
+    tl__spot_leave(s.tape, former);
     if (t.tape)
         f->carries[f->ncarries++] = (tl_carry){t.slot, init.slot, TL_NONE};
     return t;
@@ -302,9 +302,9 @@ tl_tensor tl_scan_each(tl_scan s, tl_tensor xs)
     if (!tl__scan_has_rows(s.tape, f->mask, &shape, what))
         return none;
     const int is_ragged = f->mask != TL_NONE;
-    tl_place former = tl__place_enter(s.tape, s.frame);
+    tl_spot former = tl__spot_enter(s.tape, s.frame);
     tl_tensor x = tl__record_node(s.tape, &tl_op_each, 1, &xs, n->dtype, shape, NULL);
-    tl__place_leave(s.tape, former);
+    tl__spot_leave(s.tape, former);
     return is_ragged && x.tape ? tl__scan_masked(s, x, none) : x;
 }
 
@@ -316,9 +316,9 @@ tl_tensor tl_scan_time(tl_scan s)
         return none;
     if (f->time != TL_NONE)
         return tl__at(s.tape, f->time);
-    tl_place former = tl__place_enter(s.tape, s.frame);
+    tl_spot former = tl__spot_enter(s.tape, s.frame);
     tl_tensor t = tl__record_node(s.tape, &tl_op_time, 0, NULL, TL_I32, tl_shape0(), NULL);
-    tl__place_leave(s.tape, former);
+    tl__spot_leave(s.tape, former);
     if (t.tape)
         f->time = t.slot;
     return t;
@@ -363,9 +363,9 @@ static int check_next(tl_tape *tape, const tl_carry *c, const tl_node *n)
 static tl_tensor own(tl_scan s, tl_tensor t)
 {
     const tl_node *n = tl__peek(t);
-    tl_place former = tl__place_enter(s.tape, s.frame);
+    tl_spot former = tl__spot_enter(s.tape, s.frame);
     tl_tensor view = tl__record_node(s.tape, &tl_op_reshape, 1, &t, n->dtype, n->shape, NULL);
-    tl__place_leave(s.tape, former);
+    tl__spot_leave(s.tape, former);
     return view;
 }
 

@@ -5,15 +5,15 @@
 
 #include "core/node.h"
 
-/* tl_place -- where recording goes: a frame and the scope named in it. */
-typedef struct tl_place {
+/* tl_spot -- where recording goes: a frame and the scope named in it. */
+typedef struct tl_spot {
     uint32_t frame, scope;
-} tl_place;
+} tl_spot;
 
-/* tl__place_enter -- recording goes to the body of this frame, open or closed (frame 0: the scope
+/* tl__spot_enter -- recording goes to the body of this frame, open or closed (frame 0: the scope
  * stays); returns the former place. */
-TL_API tl_place tl__place_enter(tl_tape *tape, uint32_t frame);
-TL_API void tl__place_leave(tl_tape *tape, tl_place former);
+TL_API tl_spot tl__spot_enter(tl_tape *tape, uint32_t frame);
+TL_API void tl__spot_leave(tl_tape *tape, tl_spot former);
 
 /* tl__scan_of -- the handle of a body. */
 TL_API tl_scan tl__scan_of(tl_tape *tape, uint32_t frame);

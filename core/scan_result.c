@@ -63,10 +63,10 @@ static tl_tensor result(tl_scan s, const tl_op *op, uint32_t key, tl_dtype dtype
     const tl_tensor loop = tl__at(tape, f->loop);
     const int64_t index = key;
     const tl_attr attr = {1, &index, 0, NULL};
-    tl_place former = tl__place_enter(tape, f->parent);
+    tl_spot former = tl__spot_enter(tape, f->parent);
     tape->scope = tape->nodes[f->loop].scope;
     tl_tensor t = tl__record_node(tape, op, 1, &loop, dtype, shape, &attr);
-    tl__place_leave(tape, former);
+    tl__spot_leave(tape, former);
     if (t.tape)
         f->results[f->nresults++] = t.slot;
     return t;

@@ -29,7 +29,7 @@ static void frame_init(tl_frame *f, uint32_t parent, uint32_t depth, const tl_ta
     f->results_capacity = results_capacity;
     f->parent = parent;
     f->depth = depth;
-    f->loop = f->time = f->mask = f->zero = TL_NONE;
+    f->loop = f->time = f->mask = TL_NONE;
     f->open = 1;
     f->T = 1;
     f->draw0 = tape->draw;

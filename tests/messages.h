@@ -178,7 +178,7 @@ static void pattern_of(const char *format, char *pattern)
 static const char *failure_call(const char *from)
 {
     static const char *const names[] = {"tl_tape_fail(", "tl_fail_tensor(", "tl_infer_fail(",
-                                        "tl_call_fail(", "tl__fail("};
+                                        "tl_call_fail(", "tl__fail(",       "tl__graph_fail("};
     const char *first = NULL;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *p = strstr(from, names[i]);

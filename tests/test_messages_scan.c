@@ -1,4 +1,4 @@
-/* test_messages_scan.c -- every message of the loop on the tape. */
+/* test_messages_scan.c -- every message of the loop on the tape, and of planning. */
 #include "tests/messages.h"
 
 static tl_tensor zeros(tl_tape *tape, int64_t a, int64_t b)
@@ -199,6 +199,22 @@ static int gathers(tl_tape *tape, int reverse)
     return tl_eval(1, &all);
 }
 
+/* nested -- n scans inside one another around one operation. */
+static int nested(tl_tape *tape, int n)
+{
+    tl_scan s[16];
+    tl_tensor v = zeros(tape, 2, 4);
+    for (int i = 0; i < n; i++)
+        s[i] = tl_scan_open(tape, 1, NULL);
+    v = tl_tanh(tl_scale(v, 2));
+    for (int i = n; i-- > 0;) {
+        tl_scan_close(s[i]);
+        v = tl_scan_summed(s[i], v);
+    }
+    return tl_eval(1, &v);
+}
+
+RETURNS(nested_too_deep, nested(tape, 16))
 RECORDS(gather_in_step, gathers(tape, 0))
 RECORDS(gather_in_step_reverse, gathers(tape, 1))
 
@@ -271,11 +287,20 @@ static const row rows[] = {
     ROW(summed_indices, EDTYPE, "tl_scan_summed: got i32, want f32 or f64"),
     ROW(stacked_no_rows, ESHAPE,
         "tl_scan_stacked: got [] in a step of a scan with lengths [2], want [2,...]"),
+    ROW(nested_too_deep, EUNSUPPORTED, "run: scans inside scans: got 7, want 6 at most"),
     ROW(gather_in_step, ERANGE, "model/decoder: gather: got index 2, want one in [0,2)~"),
     ROW(gather_in_step_reverse, ERANGE, "model/decoder: gather: got index 3, want one in [0,2)~"),
 };
 
 static const char *const here[] = {"scan.c", "scan_result.c", "scan_adjoint.c", NULL};
+
+/* Of the planner: what only an operation of the user's own could bring about, or its own mistake. */
+static const left_out plan_left_out[] = {
+    {"no strides for a dense operand", "a view of the user's own without strides"},
+    {"got %u operands, pointwise operations", "a pointwise operation of the user's own"},
+    {"no kernel for %s", "a pointwise operation of the user's own"},
+    {"steps wait for one another", "a mistake of the planner"},
+};
 
 Test(messages_scan, say_what_came_and_what_was_wanted)
 {
@@ -290,4 +315,5 @@ Test(messages_scan, no_message_without_a_row)
     walk_rows(COUNT(rows), rows);
     tl_tape_free(other);
     check_sources("core", 1, here, 0, NULL);
+    check_sources("core/plan", 0, NULL, COUNT(plan_left_out), plan_left_out);
 }
