@@ -1,9 +1,8 @@
 /* backward.c -- tl_backward and the gradients of parameters as a tape queues them.
  *
- *   tl_backward     g = dloss/dp for every unfrozen p used on the tape;  grad(p) = g, or grad(p) + g
- *   tl_param_grad   grad(p), or the stored gradient of earlier commits
- *   a step          reads grad(p), assigns, then clears it: nothing is stored
- *   tl_commit       stores what no step consumed
+ *   tl_backward     g = dloss/dp for every unfrozen p used on the tape;  grad(p) = g, or grad(p) +
+ * g tl_param_grad   grad(p), or the stored gradient of earlier commits a step          reads
+ * grad(p), assigns, then clears it: nothing is stored tl_commit       stores what no step consumed
  *
  * The sweep itself is in grad.c. */
 #include "core/grad.h"
@@ -54,8 +53,8 @@ int tl_backward(tl_tensor loss)
             tape, TL_ESHAPE, "tl_backward",
             "the loss has shape %s, want a single number (take a sum or mean, or use tl_grad)",
             tl_shape_text(n->shape, text, sizeof text));
-    n->want =
-        1; /* whoever asks for its gradient wants to see it: computed with the commit, not again after it */
+    n->want = 1; /* whoever asks for its gradient wants to see it: computed with the commit, not
+                    again after it */
     uint32_t most = tape->nusages + 1;
     tl_tensor *in = tl__calloc(most, 2 * sizeof *in + sizeof(uint32_t));
     if (!in)

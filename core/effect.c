@@ -1,8 +1,9 @@
-/* effect.c -- what a tape does to the world: assignments, kept states, gradients; queued, then committed together.
+/* effect.c -- what a tape does to the world: assignments, kept states, gradients; queued, then
+ * committed together.
  *
  *   record ... tl_assign(W, w1), tl_keep(h, hT), tl_backward(loss)      queue
- *   tl_commit:  one run computes w1, hT and the gradients               may fail: nothing has changed
- *               buffers that cannot be shared are copied                may fail: nothing has changed
+ *   tl_commit:  one run computes w1, hT and the gradients               may fail: nothing has
+ * changed buffers that cannot be shared are copied                may fail: nothing has changed
  *               stores take their new buffers, versions count up        cannot fail
  */
 #include "core/grad.h"
@@ -62,7 +63,8 @@ void tl_keep(tl_state *s, tl_tensor t)
         queue(TL_KEEP, &s->store, t, "tl_keep", "the state");
 }
 
-/* owned_copy -- a reference to n's buffer if it is exactly its dense value and the library's own, else a dense copy. NULL: no memory. */
+/* owned_copy -- a reference to n's buffer if it is exactly its dense value and the library's own,
+ * else a dense copy. NULL: no memory. */
 static tl_buf *owned_copy(const tl_node *n)
 {
     size_t size = tl_dtype_size(n->dtype), bytes = (size_t)tl_shape_count(n->shape) * size;
@@ -75,7 +77,8 @@ static tl_buf *owned_copy(const tl_node *n)
     return copy;
 }
 
-/* count_wanted -- pending values that the user wants kept (the loss of a tl_backward among them): they are computed along with the effects. */
+/* count_wanted -- pending values that the user wants kept (the loss of a tl_backward among them):
+ * they are computed along with the effects. */
 static uint32_t count_wanted(const tl_tape *tape)
 {
     uint32_t n = 0;
@@ -84,7 +87,8 @@ static uint32_t count_wanted(const tl_tape *tape)
     return n;
 }
 
-/* gather_roots -- slots that the commit runs: effects, queued gradients, then wanted values. *stores is how many of them go into stores. */
+/* gather_roots -- slots that the commit runs: effects, queued gradients, then wanted values.
+ * *stores is how many of them go into stores. */
 static uint32_t gather_roots(const tl_tape *tape, uint32_t *roots, uint32_t *stores)
 {
     uint32_t n = 0;

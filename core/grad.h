@@ -13,19 +13,25 @@ TL_BEGIN_DECLS
  *   in[nin]     any floating tensors the outputs may depend on; they may be intermediate values
  *   grad[nin]   receives tensors of the inputs' shapes; zeros where nothing depends on the input
  *
- * Inside an open scan the carries and x_t are inputs of the step: the steps before it are no part of the gradient.
+ * Inside an open scan the carries and x_t are inputs of the step: the steps before it are no part
+ * of the gradient.
  *
- * The result is an ordinary expression: read it, print it, differentiate it again. Returns TL_OK or the sticky error. */
-TL_API int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, const tl_tensor *in, tl_tensor *grad);
+ * The result is an ordinary expression: read it, print it, differentiate it again. Returns TL_OK or
+ * the sticky error. */
+TL_API int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin,
+                   const tl_tensor *in, tl_tensor *grad);
 
-/* tl_backward -- records the gradient of a scalar loss for every unfrozen parameter used on its tape and queues it; a second
- * call adds. An optimizer step consumes it; a commit without one adds it to the stored gradients. */
+/* tl_backward -- records the gradient of a scalar loss for every unfrozen parameter used on its
+ * tape and queues it; a second call adds. An optimizer step consumes it; a commit without one adds
+ * it to the stored gradients. */
 TL_API int tl_backward(tl_tensor loss);
 
-/* tl_param_grad -- the gradient queued and stored for p so far as a tensor of this tape; inert, and no error, if there is none. */
+/* tl_param_grad -- the gradient queued and stored for p so far as a tensor of this tape; inert, and
+ * no error, if there is none. */
 TL_API tl_tensor tl_param_grad(tl_tape *tape, tl_param *p);
 
-/* tl_set_param_grad -- replaces the queued gradient (clipping, transforms); an inert g clears it, and the stored one. */
+/* tl_set_param_grad -- replaces the queued gradient (clipping, transforms); an inert g clears it,
+ * and the stored one. */
 TL_API void tl_set_param_grad(tl_tape *tape, tl_param *p, tl_tensor g);
 
 /* tl_detach -- the same value, a constant for gradients. */

@@ -1,4 +1,5 @@
-/* leaf.c -- values that come from outside the tape: constants, inputs, parameters, states; and the cut of gradients. */
+/* leaf.c -- values that come from outside the tape: constants, inputs, parameters, states; and the
+ * cut of gradients. */
 #include "core/grad.h"
 #include "core/node.h"
 #include "core/space.h"
@@ -58,7 +59,8 @@ tl_tensor tl_detach(tl_tensor t)
     return tl_record(&tl_op_detach, 1, &t, NULL);
 }
 
-/* leaf_in -- records a leaf that is live from the start, in frame `frame`; takes over one reference to buf. */
+/* leaf_in -- records a leaf that is live from the start, in frame `frame`; takes over one reference
+ * to buf. */
 static tl_tensor leaf_in(tl_tape *tape, uint32_t frame, const tl_op *op, tl_dtype dtype,
                          tl_shape shape, tl_buf *buf)
 {
@@ -163,7 +165,8 @@ tl_usage *tl__usage(tl_tape *tape, tl_param *p)
     if (u && u->serial == p->serial)
         return u;
     if (!u) {
-        if (tl__grow(&tape->usages, &tape->usages_capacity, tape->nusages + 1, sizeof *tape->usages)) {
+        if (tl__grow(&tape->usages, &tape->usages_capacity, tape->nusages + 1,
+                     sizeof *tape->usages)) {
             tl_tape_fail(tape, TL_ENOMEM, "tl_use", "no memory to note parameter %s", p->name);
             return NULL;
         }

@@ -1,7 +1,9 @@
-/* node.h -- what the tape is made of. Private: tape, frame, grad, scan, plan and print look inside; operations do not.
+/* node.h -- what the tape is made of. Private: tape, frame, grad, scan, plan and print look inside;
+ * operations do not.
  *
- * A node has one result; its index is its slot. Operands always have smaller slots, so slot order is topological. A scan is a TL_LOOP node without a
- * value; each of its results (last, stacked, summed) is a TL_RESULT node on it.
+ * A node has one result; its index is its slot. Operands always have smaller slots, so slot order
+ * is topological. A scan is a TL_LOOP node without a value; each of its results (last, stacked,
+ * summed) is a TL_RESULT node on it.
  *
  *   slot   0      1      2        3       4      5       6        7
  *   node   input  use W  carry    matmul  tanh   loop    last     stacked
@@ -26,12 +28,12 @@ typedef struct tl_node {
     tl_attr attr; /* arrays in the tape's arena */
     tl_shape shape;
     tl_dtype dtype;
-    uint32_t frame;     /* that it belongs to */
-    uint32_t scope;     /* index into tape->scopes */
-    const char *name;   /* interned, or NULL */
-    uint8_t life;       /* tl_life */
-    uint8_t want;       /* tl_want, or was read */
-    uint8_t no_grad;    /* recorded inside tl_no_grad */
+    uint32_t frame;      /* that it belongs to */
+    uint32_t scope;      /* index into tape->scopes */
+    const char *name;    /* interned, or NULL */
+    uint8_t life;        /* tl_life */
+    uint8_t want;        /* tl_want, or was read */
+    uint8_t no_grad;     /* recorded inside tl_no_grad */
     uint64_t draw, seed; /* TL_RANDOM: number at the first iteration of all loops around it */
     tl_buf *buf;         /* when live (leaves: always) */
     tl_layout layout;    /* in buf */
@@ -44,28 +46,29 @@ typedef struct tl_node {
 typedef struct tl_carry {
     uint32_t source; /* the carry leaf in the body */
     uint32_t init;   /* slot outside */
-    uint32_t next;   /* slot that is the carry after the step (body or capture), TL_NONE until set */
+    uint32_t next; /* slot that is the carry after the step (body or capture), TL_NONE until set */
 } tl_carry;
 
 /* tl_frame -- a scan's body, open or closed. Frame 0 is the tape itself. */
 typedef struct tl_frame {
     uint32_t parent;
-    uint32_t depth;    /* 0 for frame 0; number of loops around */
-    uint32_t loop;     /* slot of the TL_LOOP node in parent; TL_NONE while open */
+    uint32_t depth; /* 0 for frame 0; number of loops around */
+    uint32_t loop;  /* slot of the TL_LOOP node in parent; TL_NONE while open */
     uint8_t open;
     uint8_t reverse;
     int64_t T;
-    uint32_t *nodes;   /* slots of the body's nodes in topological order; may grow after close (results of inner scans, masks).
-                          Frame 0 keeps no list: its nodes are those with frame == 0, in slot order */
+    uint32_t *nodes; /* slots of the body's nodes in topological order; may grow after close
+                        (results of inner scans, masks). Frame 0 keeps no list: its nodes are those
+                        with frame == 0, in slot order */
     uint32_t nnodes, nodes_capacity;
     tl_carry *carries;
     uint32_t ncarries, carries_capacity;
     uint32_t *results; /* slots of the TL_RESULT nodes asked for so far, in parent's list */
     uint32_t nresults, results_capacity;
-    uint64_t draw0;    /* tape's counter when opened */
-    uint64_t draws;    /* per iteration: K; known at close */
-    uint32_t time;     /* slot of the time leaf, TL_NONE if not asked for */
-    uint32_t mask;     /* slot of the [B] mask in the body, TL_NONE without lengths */
+    uint64_t draw0;      /* tape's counter when opened */
+    uint64_t draws;      /* per iteration: K; known at close */
+    uint32_t time;       /* slot of the time leaf, TL_NONE if not asked for */
+    uint32_t mask;       /* slot of the [B] mask in the body, TL_NONE without lengths */
     uint32_t first_slot; /* tape's node count when opened */
     uint32_t generation;
     uint32_t scope;       /* of the body */
@@ -86,7 +89,7 @@ struct tl_param {
     tl_store store; /* first: a tl_param is a tl_store */
     tl_buf *grad;   /* stored gradient, or NULL */
     char *name;
-    uint64_t serial; /* no two parameters of a process have the same: an address may be used again */
+    uint64_t serial; /* of this process's parameters: an address may be used again */
     int frozen;
     tl_params *set;
 };
@@ -125,52 +128,60 @@ struct tl_tape {
     tl_tape_opts opts;
     tl_node *nodes;
     uint32_t *generations; /* of each slot ever used */
-    tl_tenant *last;         /* each slot's previous one */
+    tl_tenant *last;       /* each slot's previous one */
     uint32_t nnodes, nodes_capacity, slots_capacity;
     tl_frame *frames;
     uint32_t nframes, frames_capacity;
-    uint32_t frame; /* the innermost open one */
-    tl_arena arena;      /* of operands and attributes; released with nodes */
-    tl_arena strings;    /* interned names and scopes; live as long as the tape */
+    uint32_t frame;        /* the innermost open one */
+    tl_arena arena;        /* of operands and attributes; released with nodes */
+    tl_arena strings;      /* interned names and scopes; live as long as the tape */
     const char **interned; /* hash set of the strings */
     uint32_t ninterned, interned_capacity;
-    char **scopes;       /* "lstm/step" by index; 0 is "" */
+    char **scopes; /* "lstm/step" by index; 0 is "" */
     uint32_t nscopes, scopes_capacity;
     uint32_t scope;
     tl_effect *effects;
     uint32_t neffects, effects_capacity;
-    tl_usage *usages;    /* sorted by first use */
+    tl_usage *usages; /* sorted by first use */
     uint32_t nusages, usages_capacity;
-    uint32_t no_grad;    /* nesting depth */
+    uint32_t no_grad; /* nesting depth */
     int train;
     uint64_t seed, draw;
-    uint64_t steps;      /* resets so far: "recorded at step 35" */
-    uint32_t epoch;      /* counts frames ever opened: tl_frame.generation = ++epoch */
+    uint64_t steps; /* resets so far: "recorded at step 35" */
+    uint32_t epoch; /* counts frames ever opened: tl_frame.generation = ++epoch */
     int warned;
-    int code;            /* sticky */
+    int code; /* sticky */
     char message[500];
-    int running;         /* a plan is being run: recording is refused */
+    int running; /* a plan is being run: recording is refused */
     tl_plan_cache *plans;
 };
 
-/* tl__node -- t's node, or NULL (with the sticky error recorded and named after `what`) when t is dead; NULL silently when inert or the tape has an error. */
+/* tl__node -- t's node, or NULL (with the sticky error recorded and named after `what`) when t is
+ * dead; NULL silently when inert or the tape has an error. */
 TL_API tl_node *tl__node(tl_tensor t, const char *what);
 /* tl__at -- the tensor of a slot. */
 TL_API tl_tensor tl__at(tl_tape *tape, uint32_t slot);
 /* tl__peek -- the node behind a tensor, without any check of frames; NULL when inert or dead. */
 TL_API const tl_node *tl__peek(tl_tensor t);
-/* tl__operands_ok -- tl__same_tape, and every operand visible in the innermost frame; records the error if not. */
+/* tl__operands_ok -- tl__same_tape, and every operand visible in the innermost frame; records the
+ * error if not. */
 TL_API int tl__operands_ok(const tl_op *op, int n, const tl_tensor *in);
-/* tl__visible -- whether a value of frame f may be an operand in frame `in` (f is `in` or around it). */
+/* tl__visible -- whether a value of frame f may be an operand in frame `in` (f is `in` or around
+ * it). */
 TL_API int tl__visible(const tl_tape *tape, uint32_t f, uint32_t in);
-/* tl__frame_enter -- makes `frame` (open or closed) the one that recording goes to; returns the former, to be given to a second call that restores it. */
+/* tl__frame_enter -- makes `frame` (open or closed) the one that recording goes to; returns the
+ * former, to be given to a second call that restores it. */
 TL_API uint32_t tl__frame_enter(tl_tape *tape, uint32_t frame);
-/* tl__record_leaf -- a leaf or result node with explicit shape; in may be NULL. The caller fills store, buf, version through tl__node. */
-TL_API tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl_tensor *in, tl_dtype dtype, tl_shape shape, const tl_attr *attr);
-/* tl__frame_push -- a new frame inside the innermost one, all fields initialised (empty lists, slots TL_NONE, open, draw0); recording goes to it.
- * Returns its index, or TL_NONE (sticky error). T, reverse, scope are the caller's to set. */
+/* tl__record_leaf -- a leaf or result node with explicit shape; in may be NULL. The caller fills
+ * store, buf, version through tl__node. */
+TL_API tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl_tensor *in,
+                                 tl_dtype dtype, tl_shape shape, const tl_attr *attr);
+/* tl__frame_push -- a new frame inside the innermost one, all fields initialised (empty lists,
+ * slots TL_NONE, open, draw0); recording goes to it. Returns its index, or TL_NONE (sticky error).
+ * T, reverse, scope are the caller's to set. */
 TL_API uint32_t tl__frame_push(tl_tape *tape);
-/* tl__intern -- a copy of text that lives as long as the tape; NULL when memory is short (sticky). */
+/* tl__intern -- a copy of text that lives as long as the tape; NULL when memory is short (sticky).
+ */
 TL_API const char *tl__intern(tl_tape *tape, const char *text);
 /* tl__usage -- p's entry, made if absent; NULL when memory is short. */
 TL_API tl_usage *tl__usage(tl_tape *tape, tl_param *p);

@@ -1,8 +1,8 @@
 /* op.h -- what an operation is.
  *
- * A node on the tape points at one static const tl_op. Everything the tape, the reverse sweep, the planner and the
- * tests need to know about an operation stands in that one block; there is no opcode and no switch over
- * operations anywhere. ops/list.h holds the names only. */
+ * A node on the tape points at one static const tl_op. Everything the tape, the reverse sweep, the
+ * planner and the tests need to know about an operation stands in that one block; there is no
+ * opcode and no switch over operations anywhere. ops/list.h holds the names only. */
 #ifndef TL_CORE_OP_H
 #define TL_CORE_OP_H
 
@@ -15,8 +15,8 @@ typedef struct tl_op tl_op;
 
 /* tl_kind -- what the planner may do with an operation. */
 typedef enum tl_kind {
-    TL_POINTWISE,   /* element i of the result from element i of the (broadcast) operands: fusible */
-    TL_VIEW,        /* other strides over the operand's buffer */
+    TL_POINTWISE, /* element i of the result from element i of the (broadcast) operands: fusible */
+    TL_VIEW,      /* other strides over the operand's buffer */
     TL_CONTRACTION, /* sum of products over shared axes; see tl_labels */
     TL_REDUCTION,   /* axes become 1 */
     TL_GATHER,      /* reads or writes rows picked by an index operand */
@@ -28,13 +28,13 @@ typedef enum tl_kind {
     TL_OTHER
 } tl_kind;
 
-/* tl_attr -- what a node knows beside its operands. Copied when recorded. Axes in i[] count from the end (1 is the last), so
- * that one more leading axis changes nothing. */
+/* tl_attr -- what a node knows beside its operands. Copied when recorded. Axes in i[] count from
+ * the end (1 is the last), so that one more leading axis changes nothing. */
 typedef struct tl_attr {
     int ni;
     const int64_t *i; /* structural: part of the plan's key */
     int nr;
-    const double *r;  /* bound when run: constants, rates, probabilities; never part of the key */
+    const double *r; /* bound when run: constants, rates, probabilities; never part of the key */
 } tl_attr;
 
 /* tl_infer -- the shape rule's question and answer. */
@@ -49,12 +49,13 @@ typedef struct tl_infer {
     char message[360]; /* filled by tl_infer_fail */
 } tl_infer;
 
-/* tl_infer_fail -- fills the message ("got [32,100] x [128,512], want [m,k] x [k,n]"; the operation's name and scope are put in
- * front by the tape) and returns code. */
+/* tl_infer_fail -- fills the message ("got [32,100] x [128,512], want [m,k] x [k,n]"; the
+ * operation's name and scope are put in front by the tape) and returns code. */
 TL_API int tl_infer_fail(tl_infer *q, int code, const char *format, ...) TL_PRINTF(3, 4);
 
-/* tl_tile_fn -- a pointwise kernel: n elements, every array contiguous and padded for a whole vector behind its end, out and in may be the
- * same array. The result of an element must not depend on n or its position (the vector code also does the tail). */
+/* tl_tile_fn -- a pointwise kernel: n elements, every array contiguous and padded for a whole
+ * vector behind its end, out and in may be the same array. The result of an element must not depend
+ * on n or its position (the vector code also does the tail). */
 typedef void (*tl_tile_fn)(int64_t n, void *out, const void *const *in);
 
 /* tl_strided -- an array as a whole-tensor kernel sees it; data points at element (0,0,...). */
@@ -78,7 +79,8 @@ typedef struct tl_call {
 /* tl_call_fail -- like tl_infer_fail, for what is found when running (a bad index). */
 TL_API int tl_call_fail(tl_call *c, int code, const char *format, ...) TL_PRINTF(3, 4);
 
-/* tl_lead -- asks for the attributes of the same operation with one more leading axis on the operands in `led` and on the result. */
+/* tl_lead -- asks for the attributes of the same operation with one more leading axis on the
+ * operands in `led` and on the result. */
 typedef struct tl_lead {
     const tl_attr *attr;
     int nin;
@@ -88,12 +90,13 @@ typedef struct tl_lead {
     int64_t i[64];
 } tl_lead;
 
-/* tl_lead_same -- the attributes stay as they are (anything pointwise; axes counted from the end). */
+/* tl_lead_same -- the attributes stay as they are (anything pointwise; axes counted from the end).
+ */
 TL_API int tl_lead_same(tl_lead *q);
 
 /* tl_adj -- the adjoint rule's question and answer. */
 typedef struct tl_adj {
-    tl_tensor g;              /* gradient of the result, in the result's shape */
+    tl_tensor g; /* gradient of the result, in the result's shape */
     int nin;
     const tl_tensor *in;      /* operands, those that `reads` names; the others are inert */
     tl_tensor out;            /* the result, if `reads` has TL_READS_OUT; else inert */
@@ -102,26 +105,27 @@ typedef struct tl_adj {
     const tl_dtype *in_dtype;
     tl_dtype dtype;
     const tl_attr *attr;
-    uint32_t need;            /* bit i (of the first 32): operand i wants its gradient; others may be left inert */
-    tl_tensor *d;             /* set d[i]: an expression in the operand's shape, or in one that broadcasting made from it: the sweep
-                                 sums it back. Left inert: no contribution. */
+    uint32_t need; /* bit i of the first 32: operand i wants its gradient */
+    tl_tensor *d;  /* set d[i]: an expression in the operand's shape, or in one that broadcasting
+                     made from it: the sweep sums it back. Left inert: no contribution. */
 } tl_adj;
 
 #define TL_READS_OUT (1u << 31)
 #define TL_READS(i) (1u << (i))
 
-/* tl_domain -- where the generic gradient check draws an operand from: no two elements closer than 1e-3, none closer than 0.1 to zero,
- * so that no kink and no tie is near. */
+/* tl_domain -- where the generic gradient check draws an operand from: no two elements closer than
+ * 1e-3, none closer than 0.1 to zero, so that no kink and no tie is near. */
 typedef enum tl_domain {
-    TL_ANY = 0,   /* [-2,-0.1] and [0.1,2] */
-    TL_POSITIVE,  /* [0.3,2] */
-    TL_UNIT,      /* [0.1,0.9] */
-    TL_INNER,     /* [-0.9,-0.1] and [0.1,0.9] */
-    TL_INDEX,     /* i32 in [0, bound) */
-    TL_BINARY     /* 0 or 1 of the operands' dtype */
+    TL_ANY = 0,  /* [-2,-0.1] and [0.1,2] */
+    TL_POSITIVE, /* [0.3,2] */
+    TL_UNIT,     /* [0.1,0.9] */
+    TL_INNER,    /* [-0.9,-0.1] and [0.1,0.9] */
+    TL_INDEX,    /* i32 in [0, bound) */
+    TL_BINARY    /* 0 or 1 of the operands' dtype */
 } tl_domain;
 
-/* tl_case -- one configuration for the generic check: operands to draw, and the call that records the operation. */
+/* tl_case -- one configuration for the generic check: operands to draw, and the call that records
+ * the operation. */
 typedef struct tl_case {
     int nin;
     tl_shape shape[4];
@@ -136,10 +140,12 @@ struct tl_op {
     const char *grad_doc; /* one-line formula of the gradient, "none" if it has none */
     tl_kind kind;
     int (*shape)(tl_infer *q);
-    tl_tile_fn (*tile)(const tl_dtype *in, tl_dtype out); /* TL_POINTWISE: the kernel for these dtypes, on this machine */
-    int (*run)(tl_call *c);                               /* whole-tensor kernel of kinds that have one */
-    int (*view)(const tl_attr *a, const tl_shape *from, const tl_layout *in, const tl_shape *to, tl_layout *out);
-    int (*lead)(tl_lead *q); /* NULL: never hoisted out of a loop */
+    /* TL_POINTWISE: the kernel for these dtypes, on this machine */
+    tl_tile_fn (*tile)(const tl_dtype *in, tl_dtype out);
+    int (*run)(tl_call *c); /* whole-tensor kernel of kinds that have one */
+    int (*view)(const tl_attr *a, const tl_shape *from, const tl_layout *in, const tl_shape *to,
+                tl_layout *out);
+    int (*lead)(tl_lead *q);    /* NULL: never hoisted out of a loop */
     void (*adjoint)(tl_adj *a); /* NULL only with no_gradient */
     uint32_t reads;
     int no_gradient; /* says explicitly that the gradient is zero or undefined everywhere */
@@ -147,23 +153,31 @@ struct tl_op {
     const tl_case *cases;
 };
 
-/* tl_record -- records one node in the innermost open frame and returns its tensor. nin >= 1; operands must be on one tape. Returns the inert tensor
- * if an operand is inert or an error is (or becomes) sticky. */
+/* tl_record -- records one node in the innermost open frame and returns its tensor. nin >= 1;
+ * operands must be on one tape. Returns the inert tensor if an operand is inert or an error is (or
+ * becomes) sticky. */
 TL_API tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr *attr);
 
-/* tl_record_source -- the same for operations without operands. shape and dtype are what the shape rule sees as in[0]. */
-TL_API tl_tensor tl_record_source(tl_tape *tape, const tl_op *op, tl_dtype dtype, tl_shape shape, const tl_attr *attr);
+/* tl_record_source -- the same for operations without operands. shape and dtype are what the shape
+ * rule sees as in[0]. */
+TL_API tl_tensor tl_record_source(tl_tape *tape, const tl_op *op, tl_dtype dtype, tl_shape shape,
+                                  const tl_attr *attr);
 
-/* tl_tape_fail -- makes the tape's error sticky, with operation `what` and scope in front of the message; returns code, or the code of the error that
- * was there before. tl_fail_tensor does so for t's tape and returns the inert tensor. */
-TL_API int tl_tape_fail(tl_tape *tape, int code, const char *what, const char *format, ...) TL_PRINTF(4, 5);
-TL_API tl_tensor tl_fail_tensor(tl_tensor t, int code, const char *what, const char *format, ...) TL_PRINTF(4, 5);
+/* tl_tape_fail -- makes the tape's error sticky, with operation `what` and scope in front of the
+ * message; returns code, or the code of the error that was there before. tl_fail_tensor does so for
+ * t's tape and returns the inert tensor. */
+TL_API int tl_tape_fail(tl_tape *tape, int code, const char *what, const char *format, ...)
+    TL_PRINTF(4, 5);
+TL_API tl_tensor tl_fail_tensor(tl_tensor t, int code, const char *what, const char *format, ...)
+    TL_PRINTF(4, 5);
 
-/* tl__same_tape -- whether all are live tensors of one tape; records the error if not. Inert operands give 0 silently. */
+/* tl__same_tape -- whether all are live tensors of one tape; records the error if not. Inert
+ * operands give 0 silently. */
 TL_API int tl__same_tape(const char *what, int n, const tl_tensor *t);
 
-/* The labels of a contraction: attr.i = { ra, labels of a's axes..., rb, labels of b's axes..., ro, labels of the result's axes... }. Labels are small
- * numbers 0..63. A label in a, b and the result is a batch axis; in a and the result, m; in b and the result, n; in a and b only, k (summed). No
+/* The labels of a contraction: attr.i = { ra, labels of a's axes..., rb, labels of b's axes..., ro,
+ * labels of the result's axes... }. Labels are small numbers 0..63. A label in a, b and the result
+ * is a batch axis; in a and the result, m; in b and the result, n; in a and b only, k (summed). No
  * label twice in one operand; no label in one place only. */
 
 TL_END_DECLS

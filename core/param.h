@@ -1,8 +1,10 @@
-/* param.h -- what outlives a tape: parameters, their sets, and the states carried from one stretch to the next.
+/* param.h -- what outlives a tape: parameters, their sets, and the states carried from one stretch
+ * to the next.
  *
- * A stored value is an immutable buffer with a version number. tl_use records a leaf that holds the version of
- * that moment; a commit publishes a new buffer and counts the version up. So a tensor that used W before a step
- * still means that W after it. Reading a parameter set from many tapes is free; a commit needs it alone. */
+ * A stored value is an immutable buffer with a version number. tl_use records a leaf that holds the
+ * version of that moment; a commit publishes a new buffer and counts the version up. So a tensor
+ * that used W before a step still means that W after it. Reading a parameter set from many tapes is
+ * free; a commit needs it alone. */
 #ifndef TL_CORE_PARAM_H
 #define TL_CORE_PARAM_H
 
@@ -14,16 +16,20 @@ typedef struct tl_params tl_params;
 typedef struct tl_param tl_param;
 typedef struct tl_state tl_state;
 
-/* tl_params_new -- an empty set whose parameters have this dtype (TL_F32 or TL_F64); NULL when memory is short. */
+/* tl_params_new -- an empty set whose parameters have this dtype (TL_F32 or TL_F64); NULL when
+ * memory is short. */
 TL_API tl_params *tl_params_new(tl_dtype dtype);
-/* tl_params_free -- tapes that queued effects or gradients for the set are to be reset or freed before. */
+/* tl_params_free -- tapes that queued effects or gradients for the set are to be reset or freed
+ * before. */
 TL_API void tl_params_free(tl_params *set);
 
-/* tl_param_new -- adds a parameter of zeros named by the set's open scopes and name ("encoder.weight_ih_l0"). NULL, and err
- * filled, when the name is taken or empty, the shape invalid, or memory is short. The set owns it. */
+/* tl_param_new -- adds a parameter of zeros named by the set's open scopes and name
+ * ("encoder.weight_ih_l0"). NULL, and err filled, when the name is taken or empty, the shape
+ * invalid, or memory is short. The set owns it. */
 TL_API tl_param *tl_param_new(tl_params *set, const char *name, tl_shape shape, tl_err *err);
 
-/* tl_params_scope_open, _close -- prefixes the names of parameters made between them with "name.". */
+/* tl_params_scope_open, _close -- prefixes the names of parameters made between them with "name.".
+ */
 TL_API void tl_params_scope_open(tl_params *set, const char *name);
 TL_API void tl_params_scope_close(tl_params *set);
 
@@ -39,14 +45,16 @@ TL_API tl_shape tl_param_shape(const tl_param *p);
 TL_API tl_dtype tl_param_dtype(const tl_param *p);
 TL_API uint64_t tl_param_version(const tl_param *p);
 
-/* tl_param_get_f32, _f64; tl_param_set_f32, _f64 -- copy all elements out or in, row-major, converting where the parameter's
- * dtype is the other one. Setting makes a new version. count must be the number of elements. */
+/* tl_param_get_f32, _f64; tl_param_set_f32, _f64 -- copy all elements out or in, row-major,
+ * converting where the parameter's dtype is the other one. Setting makes a new version. count must
+ * be the number of elements. */
 TL_API int tl_param_get_f32(const tl_param *p, float *out, int64_t count);
 TL_API int tl_param_get_f64(const tl_param *p, double *out, int64_t count);
 TL_API int tl_param_set_f32(tl_param *p, const float *data, int64_t count);
 TL_API int tl_param_set_f64(tl_param *p, const double *data, int64_t count);
 
-/* tl_param_grad_f64 -- copies the stored gradient (left by a commit without an optimizer step); TL_ESTATE if there is none. */
+/* tl_param_grad_f64 -- copies the stored gradient (left by a commit without an optimizer step);
+ * TL_ESTATE if there is none. */
 TL_API int tl_param_grad_f64(const tl_param *p, double *out, int64_t count);
 TL_API void tl_param_clear_grad(tl_param *p);
 
@@ -54,15 +62,16 @@ TL_API void tl_param_clear_grad(tl_param *p);
 TL_API void tl_param_freeze(tl_param *p, int frozen);
 TL_API int tl_param_is_frozen(const tl_param *p);
 
-/* tl_use -- the parameter's present value on this tape; the same tensor each time until a new version. Inside a scan it
- * resolves to the outermost frame. */
+/* tl_use -- the parameter's present value on this tape; the same tensor each time until a new
+ * version. Inside a scan it resolves to the outermost frame. */
 TL_API tl_tensor tl_use(tl_tape *tape, tl_param *p);
 
-/* tl_bind -- on this tape, from now to reset, the parameter is this tensor (same shape and dtype). */
+/* tl_bind -- on this tape, from now to reset, the parameter is this tensor (same shape and dtype).
+ */
 TL_API void tl_bind(tl_tape *tape, tl_param *p, tl_tensor t);
 
-/* tl_assign -- queues: at the next commit p becomes t. Later uses on this tape are recorded against the new version after the
- * commit. Assigning twice before a commit: the later one counts. */
+/* tl_assign -- queues: at the next commit p becomes t. Later uses on this tape are recorded against
+ * the new version after the commit. Assigning twice before a commit: the later one counts. */
 TL_API void tl_assign(tl_param *p, tl_tensor t);
 
 /* tl_state_new -- storage for what a sequence carries over resets, zeros at first. */
@@ -74,7 +83,8 @@ TL_API tl_dtype tl_state_dtype(const tl_state *s);
 TL_API int tl_state_get_f64(const tl_state *s, double *out, int64_t count);
 TL_API int tl_state_set_f64(tl_state *s, const double *data, int64_t count);
 
-/* tl_state_use -- the state's value on this tape, a constant for gradients: the cut of truncated BPTT. */
+/* tl_state_use -- the state's value on this tape, a constant for gradients: the cut of truncated
+ * BPTT. */
 TL_API tl_tensor tl_state_use(tl_tape *tape, tl_state *s);
 /* tl_keep -- queues: at the next commit s becomes t. */
 TL_API void tl_keep(tl_state *s, tl_tensor t);

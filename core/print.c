@@ -1,4 +1,5 @@
-/* print.c -- tensors and tapes as text. Reads the tape and changes nothing of it (a tensor's value may be computed). */
+/* print.c -- tensors and tapes as text. Reads the tape and changes nothing of it (a tensor's value
+ * may be computed). */
 #include "core/print.h"
 
 #include "core/node.h"
@@ -23,7 +24,9 @@ static void put(text *t, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    uint32_t length = n < 0 ? 0 : (uint32_t)n < sizeof line ? (uint32_t)n : (uint32_t)sizeof line - 1;
+    uint32_t length = n < 0                       ? 0
+                      : (uint32_t)n < sizeof line ? (uint32_t)n
+                                                  : (uint32_t)sizeof line - 1;
     if (t->failed || tl__grow(&t->data, &t->capacity, t->used + length + 1, 1)) {
         t->failed = 1;
         return;
@@ -198,8 +201,8 @@ static void put_line(printing *p, uint32_t slot, int indent)
         return; /* shown where it is used */
     if (n->scope != p->scope) {
         p->scope = n->scope;
-        if (p->tape->scopes[n->scope][0])
-            put(p->out, "%*s# %s\n", indent, "", p->tape->scopes[n->scope]);
+        const char *name = p->tape->scopes[n->scope];
+        put(p->out, "%*s#%s%s\n", indent, "", name[0] ? " " : "", name);
     }
     if (n->op->kind == TL_LOOP)
         put_loop(p, &p->tape->frames[n->attr.i[0]], slot, indent);

@@ -8,8 +8,9 @@
 
 TL_BEGIN_DECLS
 
-/* tl_tensor_text -- the value in nested brackets, long axes shortened to their first and last three, computed if need be:
- * "f32 [2,3] [[1, 2, 3], [4, 5, 6]]". The caller frees it with tl_string_free; NULL after an error. */
+/* tl_tensor_text -- the value in nested brackets, long axes shortened to their first and last
+ * three, computed if need be: "f32 [2,3] [[1, 2, 3], [4, 5, 6]]". The caller frees it with
+ * tl_string_free; NULL after an error. */
 TL_API char *tl_tensor_text(tl_tensor t);
 TL_API int tl_tensor_print(tl_tensor t, FILE *file);
 
@@ -20,11 +21,14 @@ typedef struct tl_print_opts {
 
 TL_API tl_print_opts tl_print_defaults(void);
 
-/* tl_tape_text -- one line a node: number, name, formula, dtype and shape; bodies of scans indented; scopes as headings.
+/* tl_tape_text -- one line a node: number, name, formula, dtype and shape; bodies of scans
+ * indented; scopes as headings, "#" alone where they end.
  *
  *     %0  x        = input                          f32 [2,3]
- *     %1  scan, t = 0 .. 9
- *         %2  h    = carry, first %0                f32 [2,3]
+ *     %9  scan over t = 0 .. 9 {
+ *         %2  h    = carry, first %1, then %8       f32 [2,3]
+ *         ...
+ *     }
  *
  * Nothing is computed. Freed with tl_string_free; NULL when memory is short. */
 TL_API char *tl_tape_text(const tl_tape *tape, const tl_print_opts *opts);

@@ -1,4 +1,5 @@
-/* random.h -- counter-based random numbers (Philox 4x32-10): element i of draw d under seed s is a pure function of (s, d, i). Private.
+/* random.h -- counter-based random numbers (Philox 4x32-10): element i of draw d under seed s is a
+ * pure function of (s, d, i). Private.
  *
  * Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". */
 #ifndef TL_CORE_RANDOM_H
@@ -8,7 +9,8 @@
 
 /* tl__philox -- block `block` of draw `draw`: four 32-bit words. */
 TL_API void tl__philox(uint64_t seed, uint64_t draw, uint64_t block, uint32_t out[4]);
-/* tl__uniform_fill -- n elements of f32 or f64 in [0,1): element i uses 24 (f32) or 53 (f64) bits of its own. */
+/* tl__uniform_fill -- n elements of f32 or f64 in [0,1): element i uses 24 (f32) or 53 (f64) bits
+ * of its own. */
 TL_API void tl__uniform_fill(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t n, void *out);
 /* tl__normal_fill -- standard normal, Box-Muller on pairs. */
 TL_API void tl__normal_fill(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t n, void *out);

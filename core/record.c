@@ -1,4 +1,5 @@
-/* record.c -- recording: a call becomes a node. Shapes are checked here, at the caller's line; numbers come in run.c. */
+/* record.c -- recording: a call becomes a node. Shapes are checked here, at the caller's line;
+ * numbers come in run.c. */
 #include "core/node.h"
 
 #include <stdarg.h>

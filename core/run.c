@@ -1,6 +1,7 @@
-/* run.c -- from a request to numbers: find what runs, look its plan up or make it, bind it, execute it, give the tape what survives.
+/* run.c -- from a request to numbers: find what runs, look its plan up or make it, bind it,
+ * execute it, give the tape what survives.
  *
- *     stretch, key --> cache --hit--> bind: leaves' addresses, constants, fresh buffers --> execute --> publish
+ *     stretch, key --> cache --hit--> bind --> execute --> publish
  *                        '-miss-> plan'
  *
  * Everything that can fail comes before publishing, so a failed run changes no node. */
@@ -12,7 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- switches ---------------------------------------------------------------------------------- */
+/* ---- switches
+ * ---------------------------------------------------------------------------------- */
 
 static atomic_uint passes_mask; /* the switches that are off */
 static atomic_int passes_known;
@@ -51,7 +53,8 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- binding ----------------------------------------------------------------------------------- */
+/* ---- binding
+ * ----------------------------------------------------------------------------------- */
 
 static const tl_node *node_of(const tl_tape *tape, const tl_stretch *s, uint32_t ordinal)
 {
@@ -74,7 +77,8 @@ static void bind_scalar(uint64_t *to, tl_dtype dtype, double value)
     memcpy(to, &x, tl_dtype_size(dtype));
 }
 
-/* let_go -- the fresh buffers of a run that failed, or the run's own references after publishing. */
+/* let_go -- the fresh buffers of a run that failed, or the run's own references after
+ * publishing. */
 static void let_go(tl_plan *p)
 {
     for (uint32_t k = 0; k < p->nbases; k++) {
@@ -89,15 +93,18 @@ static int bind(tl_plan *p, tl_tape *tape, const tl_stretch *s)
         const tl_base *b = &p->base[k];
         if (b->kind == TL_BASE_LEAF) {
             const tl_node *n = node_of(tape, s, b->node);
-            p->address[k] = (char *)n->buf->data + n->layout.offset * (int64_t)tl_dtype_size(b->dtype);
+            p->address[k] =
+                (char *)n->buf->data + n->layout.offset * (int64_t)tl_dtype_size(b->dtype);
         } else if (b->kind == TL_BASE_SCALAR) {
-            bind_scalar(&p->scalar[k], b->dtype, b->node == TL_NONE ? 0.0 : node_of(tape, s, b->node)->attr.r[0]);
+            bind_scalar(&p->scalar[k], b->dtype,
+                        b->node == TL_NONE ? 0.0 : node_of(tape, s, b->node)->attr.r[0]);
             p->address[k] = (char *)&p->scalar[k];
         } else {
             p->fresh[k] = tl__buf_new(b->bytes);
             if (!p->fresh[k]) {
                 let_go(p);
-                return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a value of %zu bytes", b->bytes);
+                return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a value of %zu bytes",
+                                    b->bytes);
             }
             p->address[k] = p->fresh[k]->data;
         }
@@ -126,7 +133,8 @@ static void publish(tl_plan *p, tl_tape *tape, const tl_stretch *s)
     }
 }
 
-/* ---- running ----------------------------------------------------------------------------------- */
+/* ---- running
+ * ----------------------------------------------------------------------------------- */
 
 static tl_plan *find_plan(tl_plan_cache *c, tl_tape *tape)
 {
@@ -168,7 +176,8 @@ int tl__run(tl_tape *tape, int nroots, const uint32_t *roots, const tl_run_opts 
     c->last = p;
     char *slab = tl__cache_slab(c, p->slab_bytes);
     if (!slab)
-        return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a slab of %zu bytes", p->slab_bytes);
+        return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a slab of %zu bytes",
+                            p->slab_bytes);
     code = bind(p, tape, &c->stretch);
     if (code)
         return code;

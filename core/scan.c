@@ -186,7 +186,8 @@ int tl__scan_has_rows(tl_tape *tape, uint32_t mask, const tl_shape *shape, const
 
 /* ---- lengths --------------------------------------------------------------------------------- */
 
-/* check_lengths -- lengths as an i32 vector of 0..T, checked again when run; inert after an error. */
+/* check_lengths -- lengths as an i32 vector of 0..T, checked again when run; inert after an error.
+ */
 static tl_tensor check_lengths(tl_tape *tape, tl_tensor lengths, int64_t T)
 {
     tl_tensor none = {0};

@@ -9,8 +9,9 @@
  *     tl_tensor hs = tl_scan_stacked(s, h1);       [T,B,H]
  *     tl_tensor hT = tl_scan_last(s, h);           [B,H]
  *
- * The meaning is that of the plain C loop that records the body T times, gradients and random draws included. While the scan
- * is open every operation recorded belongs to the body; operands from outside are captures. Its adjoint is again a scan. */
+ * The meaning is that of the plain C loop that records the body T times, gradients and random draws
+ * included. While the scan is open every operation recorded belongs to the body; operands from
+ * outside are captures. Its adjoint is again a scan. */
 #ifndef TL_CORE_SCAN_H
 #define TL_CORE_SCAN_H
 
@@ -26,15 +27,17 @@ typedef struct tl_scan {
 
 typedef struct tl_scan_opts {
     int reverse;       /* from t = T-1 down to 0 */
-    tl_tensor lengths; /* [B] i32: row b takes part only while t < lengths[b]; inert: all rows, all steps */
+    tl_tensor lengths; /* [B] i32: row b takes part only while t < lengths[b]; inert: all rows, all
+                          steps */
     const char *name;  /* scope of the body, default "scan" */
 } tl_scan_opts;
 
 TL_API tl_scan_opts tl_scan_defaults(void);
 
-/* tl_scan_open -- opens a body of T >= 0 steps in the innermost open frame. With lengths, x_t is replaced by zero and the old
- * carry kept where t >= length (so padding may hold anything, NaN included), and stacked and summed results are zero there;
- * carries, x_t and results then have B as leading axis. Lengths outside [0,T] are a run-time error. */
+/* tl_scan_open -- opens a body of T >= 0 steps in the innermost open frame. With lengths, x_t is
+ * replaced by zero and the old carry kept where t >= length (so padding may hold anything, NaN
+ * included), and stacked and summed results are zero there; carries, x_t and results then have B as
+ * leading axis. Lengths outside [0,T] are a run-time error. */
 TL_API tl_scan tl_scan_open(tl_tape *tape, int64_t T, const tl_scan_opts *opts);
 
 /* tl_scan_carry -- a value handed from step to step, init at first. */
@@ -43,7 +46,8 @@ TL_API tl_tensor tl_scan_carry(tl_scan s, tl_tensor init);
 TL_API tl_tensor tl_scan_each(tl_scan s, tl_tensor xs);
 /* tl_scan_time -- t as [] i32. */
 TL_API tl_tensor tl_scan_time(tl_scan s);
-/* tl_scan_next -- what the carry is after this step; shape and dtype as the carry. Exactly once for each carry. */
+/* tl_scan_next -- what the carry is after this step; shape and dtype as the carry. Exactly once for
+ * each carry. */
 TL_API void tl_scan_next(tl_scan s, tl_tensor carry, tl_tensor next);
 TL_API void tl_scan_close(tl_scan s);
 

@@ -24,17 +24,18 @@ TL_API tl_shape tl_shape2(int64_t a, int64_t b);
 TL_API tl_shape tl_shape3(int64_t a, int64_t b, int64_t c);
 TL_API tl_shape tl_shape4(int64_t a, int64_t b, int64_t c, int64_t d);
 
-/* tl_shape_of_dims -- rank extents from an array; rank above TL_MAX_RANK gives rank -1 (invalid). */
+/* tl_shape_of_dims -- rank extents from an array; rank above TL_MAX_RANK gives rank -1 (invalid).
+ */
 TL_API tl_shape tl_shape_of_dims(int rank, const int64_t *dim);
 
-/* tl_shape_count -- number of elements, 1 for rank 0; -1 when it or 8 times it overflows int64, when an
- * extent is negative, or when the rank is outside [0, TL_MAX_RANK]. */
+/* tl_shape_count -- number of elements, 1 for rank 0; -1 when it or 8 times it overflows int64,
+ * when an extent is negative, or when the rank is outside [0, TL_MAX_RANK]. */
 TL_API int64_t tl_shape_count(tl_shape s);
 
 TL_API int tl_shape_equal(tl_shape a, tl_shape b);
 
-/* tl_shape_broadcast -- the NumPy rule: aligned from the right, extents equal or 1. Returns TL_OK and
- * *out, or TL_ESHAPE. */
+/* tl_shape_broadcast -- the NumPy rule: aligned from the right, extents equal or 1. Returns TL_OK
+ * and *out, or TL_ESHAPE. */
 TL_API int tl_shape_broadcast(tl_shape a, tl_shape b, tl_shape *out);
 
 /* tl_dtype_size -- bytes of one element; tl_dtype_name -- "f32", "f64", "i32". */
@@ -45,8 +46,8 @@ TL_API const char *tl_dtype_name(tl_dtype d);
 #define TL_SHAPE_TEXT 176
 TL_API char *tl_shape_text(tl_shape s, char *text, size_t size);
 
-/* tl__shape_axis -- turns an axis counted from the front (>= 0) or from the end (< 0) into one counted from
- * the front; -1 when it is out of range for this rank. */
+/* tl__shape_axis -- turns an axis counted from the front (>= 0) or from the end (< 0) into one
+ * counted from the front; -1 when it is out of range for this rank. */
 TL_API int tl__shape_axis(int rank, int axis);
 
 /* tl__mul_size -- a * b into *out; returns 0, or TL_ENOMEM on overflow. */

@@ -68,8 +68,8 @@ TL_API const char *tl_strerror(int code);
 /* tl_version -- "major.minor.patch" of the library that is linked. */
 TL_API const char *tl_version(void);
 
-/* tl_alloc_fn -- replaces malloc, realloc and free: size 0 frees, memory NULL allocates. Must return
- * memory aligned for any C object, or NULL; must be thread-safe. */
+/* tl_alloc_fn -- replaces malloc, realloc and free: size 0 frees, memory NULL allocates. Must
+ * return memory aligned for any C object, or NULL; must be thread-safe. */
 typedef void *(*tl_alloc_fn)(void *user, void *memory, size_t size);
 
 /* tl_set_allocator -- installs fn for all later allocations; NULL restores the C library's. To be
@@ -79,7 +79,8 @@ TL_API void tl_set_allocator(tl_alloc_fn fn, void *user);
 /* tl_log_fn -- receives warnings ("did you forget tl_tape_reset?"), one line without newline. */
 typedef void (*tl_log_fn)(void *user, const char *line);
 
-/* tl_set_log -- installs fn for warnings; NULL (the default) drops them unless TL_ON_ERROR is set. */
+/* tl_set_log -- installs fn for warnings; NULL (the default) drops them unless TL_ON_ERROR is set.
+ */
 TL_API void tl_set_log(tl_log_fn fn, void *user);
 
 /* tl_set_on_error -- "print" shows every error on stderr as it happens, with the calling function;

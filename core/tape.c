@@ -1,7 +1,8 @@
 /* tape.c -- life and death of a tape: making, marking, releasing, resetting; scopes and modes.
  *
- * What is recorded is in record.c, what is stored beyond the tape in param.c and effect.c. Releasing bumps the
- * generation of every slot it frees, so that a handle kept too long is recognised and named. */
+ * What is recorded is in record.c, what is stored beyond the tape in param.c and effect.c.
+ * Releasing bumps the generation of every slot it frees, so that a handle kept too long is
+ * recognised and named. */
 #include "core/node.h"
 #include "core/run.h"
 
@@ -149,19 +150,23 @@ static const char *queued_after(const tl_tape *tape, uint32_t mark)
     return NULL;
 }
 
-/* release_allowed -- TL_OK, or why slots >= mark must stay. The refusal itself is not sticky: the tape is as it was. */
+/* release_allowed -- TL_OK, or why slots >= mark must stay. The refusal itself is not sticky: the
+ * tape is as it was. */
 static int release_allowed(const tl_tape *tape, uint32_t mark, const char *what)
 {
     if (tape->running)
         return tl__fail(NULL, TL_ESTATE, "%s: the tape is being run", what);
     if (tape->frame != 0)
-        return tl__fail(NULL, TL_ESTATE, "%s: inside an open scan; tl_scan_close comes first", what);
+        return tl__fail(NULL, TL_ESTATE, "%s: inside an open scan; tl_scan_close comes first",
+                        what);
     if (tape->no_grad)
-        return tl__fail(NULL, TL_ESTATE, "%s: inside tl_no_grad; tl_no_grad_close comes first", what);
+        return tl__fail(NULL, TL_ESTATE, "%s: inside tl_no_grad; tl_no_grad_close comes first",
+                        what);
     const char *effect = queued_after(tape, mark);
     if (effect)
         return tl__fail(NULL, TL_ESTATE,
-                        "%s: %s is queued; tl_commit (or an optimizer step) comes first", what, effect);
+                        "%s: %s is queued; tl_commit (or an optimizer step) comes first", what,
+                        effect);
     return TL_OK;
 }
 
@@ -200,8 +205,8 @@ int tl_tape_release(tl_tape *tape, uint32_t mark)
     if (tape->code)
         return tape->code;
     if (mark > tape->nnodes)
-        return tl__fail(NULL, TL_EINVAL, "tl_tape_release: mark %u, but only %u nodes are recorded", mark,
-                        tape->nnodes);
+        return tl__fail(NULL, TL_EINVAL, "tl_tape_release: mark %u, but only %u nodes are recorded",
+                        mark, tape->nnodes);
     int code = release_allowed(tape, mark, "tl_tape_release");
     if (code)
         return code;
@@ -275,7 +280,8 @@ const char *tl__intern(tl_tape *tape, const char *text)
     return copy;
 }
 
-/* A scope's index names its whole path; the same path gets the same index, so a training loop does not grow the table. */
+/* A scope's index names its whole path; the same path gets the same index, so a training loop does
+ * not grow the table. */
 void tl_scope_open(tl_tape *tape, const char *name)
 {
     if (!tape || tape->code)
@@ -284,8 +290,7 @@ void tl_scope_open(tl_tape *tape, const char *name)
     size_t outer_length = strlen(outer), length = strlen(name ? name : "");
     for (uint32_t i = 1; i < tape->nscopes; i++) {
         const char *s = tape->scopes[i];
-        if (strncmp(s, outer, outer_length) == 0 &&
-            (outer_length == 0 || s[outer_length] == '/') &&
+        if (strncmp(s, outer, outer_length) == 0 && (outer_length == 0 || s[outer_length] == '/') &&
             strcmp(s + outer_length + (outer_length != 0), name ? name : "") == 0) {
             tape->scope = i;
             return;
@@ -319,7 +324,8 @@ void tl_scope_close(tl_tape *tape)
         tl_tape_fail(tape, TL_ESTATE, "tl_scope_close", "no scope is open");
         return;
     }
-    /* The parent is the longest proper prefix of whole names; it was opened before, so it is in the table. */
+    /* The parent is the longest proper prefix of whole names; it was opened before, so it is in the
+     * table. */
     const char *path = tape->scopes[tape->scope];
     const char *slash = strrchr(path, '/');
     size_t length = slash ? (size_t)(slash - path) : 0;

@@ -1,7 +1,8 @@
 /* tensor.h -- the handle of a value on a tape.
  *
- * 16 bytes, passed and returned by value; {0} is the inert tensor, which every function takes without
- * harm. A handle kept over tl_tape_reset or tl_tape_release is recognised by its generation. */
+ * 16 bytes, passed and returned by value; {0} is the inert tensor, which every function takes
+ * without harm. A handle kept over tl_tape_reset or tl_tape_release is recognised by its
+ * generation. */
 #ifndef TL_CORE_TENSOR_H
 #define TL_CORE_TENSOR_H
 
@@ -20,8 +21,9 @@ typedef struct tl_tensor {
 /* tl_tensor_ok -- whether t names a value that is still on its tape. Never records an error. */
 TL_API int tl_tensor_ok(tl_tensor t);
 
-/* tl_shape_of, tl_dtype_of, tl_dim, tl_rank -- known as soon as the value is recorded. An inert or dead tensor
- * has rank 0, TL_F32. tl_dim takes axes from the front or (negative) from the end; 0 when out of range. */
+/* tl_shape_of, tl_dtype_of, tl_dim, tl_rank -- known as soon as the value is recorded. An inert or
+ * dead tensor has rank 0, TL_F32. tl_dim takes axes from the front or (negative) from the end; 0
+ * when out of range. */
 TL_API tl_shape tl_shape_of(tl_tensor t);
 TL_API tl_dtype tl_dtype_of(tl_tensor t);
 TL_API int64_t tl_dim(tl_tensor t, int axis);
@@ -36,8 +38,9 @@ TL_API tl_tensor tl_want(tl_tensor t);
 /* tl_eval -- computes n values now. Returns TL_OK or the tape's sticky error. */
 TL_API int tl_eval(int n, const tl_tensor *t);
 
-/* tl_read_f32, _f64, _i32 -- computes t and copies its elements, row-major, to out[count]. count must be the
- * number of elements and the type the tensor's: anything else is TL_ESHAPE or TL_EDTYPE. */
+/* tl_read_f32, _f64, _i32 -- computes t and copies its elements, row-major, to out[count]. count
+ * must be the number of elements and the type the tensor's: anything else is TL_ESHAPE or
+ * TL_EDTYPE. */
 TL_API int tl_read_f32(tl_tensor t, float *out, int64_t count);
 TL_API int tl_read_f64(tl_tensor t, double *out, int64_t count);
 TL_API int tl_read_i32(tl_tensor t, int32_t *out, int64_t count);

@@ -1,14 +1,16 @@
-/* tile.c -- the pointwise machine. Compiling decides once where every value lives and writes a list of actions; running repeats that
- * list for each tile.
+/* tile.c -- the pointwise machine. Compiling decides once where every value lives and writes a
+ * list of actions; running repeats that list for each tile.
  *
- *     iteration space, axes merged as far as every array allows       one tile
- *     +--------------------------------+                              R rows x n columns, R = 1 unless rows are short
- *     |  outer axes: odometer          |        +----------+
- *     |     rows: R at a time  --------+------> | load  a  |          inputs that are not contiguous in the tile
- *     |        columns: n at a time    |        | step mul |          kernels, register to register
- *     +--------------------------------+        | store  y |          outputs that could not be written in place
- *                                               +----------+
- * Where in memory an element lies never changes its bits: kernels give the same result at any position. */
+ *     iteration space, axes merged            one tile: R rows x n columns
+ *     +--------------------------------+
+ *     |  outer axes: odometer          |      +----------+
+ *     |     rows: R at a time  --------+----> | load  a  |    what is not contiguous in the tile
+ *     |        columns: n at a time    |      | step mul |    kernels, register to register
+ *     +--------------------------------+      | store  y |    what could not be written in place
+ *                                             +----------+
+ *
+ * Where in memory an element lies never changes its bits: kernels give the same result at any
+ * position. */
 #include "core/tile.h"
 
 #include <string.h>
@@ -24,13 +26,13 @@ typedef struct tl_act {
 
 /* tl_lane -- one array as the loops see it. */
 typedef struct tl_lane {
-    int64_t size;                  /* bytes of an element */
-    int64_t stride[TL_MAX_RANK];   /* outer axes, bytes */
-    int64_t row, column;           /* bytes */
+    int64_t size;                /* bytes of an element */
+    int64_t stride[TL_MAX_RANK]; /* outer axes, bytes */
+    int64_t row, column;         /* bytes */
     int value;
-    uint8_t once;                  /* loaded before the first tile, the same for all of them */
-    uint8_t direct;                /* the tile lies in memory as it is */
-    uint8_t home;                  /* outputs: written by the step itself */
+    uint8_t once;   /* loaded before the first tile, the same for all of them */
+    uint8_t direct; /* the tile lies in memory as it is */
+    uint8_t home;   /* outputs: written by the step itself */
 } tl_lane;
 
 struct tl_tile {
@@ -43,12 +45,13 @@ struct tl_tile {
     tl_tile_step *step;
     tl_act *act;
     size_t register_bytes;
-    int *reg;      /* of each value, -1: in memory */
-    char **value;  /* where each value is in this tile */
-    char **at;     /* of each array: start of this row */
+    int *reg;     /* of each value, -1: in memory */
+    char **value; /* where each value is in this tile */
+    char **at;    /* of each array: start of this row */
 };
 
-/* ---- compiling: axes --------------------------------------------------------------------------- */
+/* ---- compiling: axes
+ * --------------------------------------------------------------------------- */
 
 typedef struct tl_axes {
     int rank, n;
@@ -61,7 +64,8 @@ static int64_t magnitude(int64_t x)
     return x < 0 ? -x : x;
 }
 
-/* axis_before -- whether axis a belongs outside axis b: judged by the output, which is array n-1. */
+/* axis_before -- whether axis a belongs outside axis b: judged by the output, which is array
+ * n-1. */
 static int axis_before(const tl_axes *x, int a, int b)
 {
     for (int k = x->n - 1; k >= 0; k--) {
@@ -84,7 +88,8 @@ static void swap_axes(tl_axes *x, int a, int b)
     }
 }
 
-/* merge_axes -- drops extents of 1, orders, and joins neighbours that every array runs through in one step. */
+/* merge_axes -- drops extents of 1, orders, and joins neighbours that every array runs through
+ * in one step. */
 static void merge_axes(tl_axes *x)
 {
     int rank = 0;
@@ -112,7 +117,8 @@ static void merge_axes(tl_axes *x)
     }
 }
 
-/* ---- compiling: lanes -------------------------------------------------------------------------- */
+/* ---- compiling: lanes
+ * -------------------------------------------------------------------------- */
 
 static void split_axes(tl_tile *t, const tl_axes *x)
 {
@@ -129,8 +135,8 @@ static void split_axes(tl_tile *t, const tl_axes *x)
     }
 }
 
-/* is_packed -- short rows are put together when that saves more kernel calls than it costs copies: each loaded or stored array
- * costs about one call a row. */
+/* is_packed -- short rows are put together when that saves more kernel calls than it costs
+ * copies: each loaded or stored array costs about one call a row. */
 static int is_packed(const tl_tile *t)
 {
     if (t->rows < 2 || t->columns == 0 || 2 * t->columns > LENGTH)
@@ -153,22 +159,25 @@ static void classify(tl_tile *t, const tl_tile_array *out)
 {
     for (int k = 0; k < t->nin + t->nout; k++) {
         tl_lane *l = &t->lane[k];
-        l->direct = (t->columns == 1 || l->column == l->size) && (t->R == 1 || l->row == t->columns * l->size);
+        l->direct = (t->columns == 1 || l->column == l->size) &&
+                    (t->R == 1 || l->row == t->columns * l->size);
         int still = k < t->nin && l->row == 0;
         for (int a = 0; a < t->rank && still; a++)
             still = l->stride[a] == 0;
         l->once = still && !l->direct && (l->column == 0 || t->R > 1);
     }
-    for (int o = 0; o < t->nout; o++) /* two arrays that change places: what is copied onto another input is loaded first */
+    for (int o = 0; o < t->nout;
+         o++) /* two arrays that change places: what is copied onto another input is loaded first */
         if (out[o].alias >= 0 && out[o].value < t->nin)
             t->lane[out[o].value].direct = 0;
 }
 
-/* ---- compiling: registers and actions ---------------------------------------------------------- */
+/* ---- compiling: registers and actions
+ * ---------------------------------------------------------- */
 
 typedef struct tl_alloc {
     tl_tile *t;
-    int *last;    /* action number after which a value is no longer read, by value */
+    int *last;      /* action number after which a value is no longer read, by value */
     uint8_t *free_; /* by register */
     uint8_t *loaded;
 } tl_alloc;
@@ -190,7 +199,8 @@ static void add_act(tl_tile *t, tl_act_kind kind, int index)
     t->act[t->nacts++] = (tl_act){kind, index};
 }
 
-/* Outputs that are written by the step itself: the first direct one of a value, unless it overwrites an input that is read later. */
+/* Outputs that are written by the step itself: the first direct one of a value, unless it
+ * overwrites an input that is read later. */
 static int home_output(const tl_tile *t, const tl_tile_array *out, const int *last, int v)
 {
     for (int o = 0; o < t->nout; o++)
@@ -223,7 +233,8 @@ static void release_after(tl_alloc *a, int s)
             a->free_[t->reg[v]] = 1;
 }
 
-/* store_value -- the outputs of v that its step has not written. Those that overwrite an input still to be read wait for the end. */
+/* store_value -- the outputs of v that its step has not written. Those that overwrite an input
+ * still to be read wait for the end. */
 static void store_value(tl_alloc *a, const tl_tile_array *out, int v, int home, int late)
 {
     tl_tile *t = a->t;
@@ -266,7 +277,8 @@ static void write_actions(tl_alloc *a, const tl_tile_array *out, int *home)
         store_value(a, out, v, home[v], 1);
 }
 
-/* last_uses -- the step that reads a value last; nsteps when it is still to be stored after all steps. */
+/* last_uses -- the step that reads a value last; nsteps when it is still to be stored after all
+ * steps. */
 static void last_uses(const tl_tile *t, const tl_tile_array *out, int *last)
 {
     for (int v = 0; v < t->nvalues; v++)
@@ -308,8 +320,9 @@ static int allocate(tl_tile *t, tl_arena *arena, int nacts)
     return t->reg && t->value && t->at && t->act;
 }
 
-tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int nin, const tl_tile_array *in, int nsteps,
-                      const tl_tile_step *step, int nout, const tl_tile_array *out)
+tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int nin,
+                      const tl_tile_array *in, int nsteps, const tl_tile_step *step, int nout,
+                      const tl_tile_array *out)
 {
     tl_tile *t = tl__arena_alloc(arena, sizeof *t);
     const int n = nin + nout;
@@ -327,7 +340,8 @@ tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int nin, co
     const size_t nv = (size_t)t->nvalues + 1;
     int *last = tl__arena_alloc(arena, 2 * nv * sizeof *last);
     uint8_t *marks = tl__arena_alloc(arena, 2 * nv);
-    if (!t->lane || !t->step || !x.stride || !last || !marks || !allocate(t, arena, nsteps + nin + nout + 1))
+    if (!t->lane || !t->step || !x.stride || !last || !marks ||
+        !allocate(t, arena, nsteps + nin + nout + 1))
         return NULL;
     if (nsteps)
         memcpy(t->step, step, (size_t)nsteps * sizeof *step);
@@ -368,31 +382,33 @@ int64_t tl__tile_rows(const tl_tile *t)
     return t->R;
 }
 
-/* ---- running ----------------------------------------------------------------------------------- */
+/* ---- running
+ * ----------------------------------------------------------------------------------- */
 
-#define STAMP_MOVE(T)                                                                                          \
-    static void move_##T(int64_t n, char *to, int64_t to_step, const char *from, int64_t from_step)           \
-    {                                                                                                          \
-        if (from_step == 0) {                                                                                  \
-            T x = *(const T *)from;                                                                            \
-            if (to_step == (int64_t)sizeof(T))                                                                 \
-                for (int64_t i = 0; i < n; i++)                                                                \
-                    ((T *)to)[i] = x;                                                                          \
-            else                                                                                               \
-                for (int64_t i = 0; i < n; i++, to += to_step)                                                 \
-                    *(T *)to = x;                                                                              \
-        } else {                                                                                               \
-            for (int64_t i = 0; i < n; i++, to += to_step, from += from_step)                                  \
-                *(T *)to = *(const T *)from;                                                                   \
-        }                                                                                                      \
+#define STAMP_MOVE(T)                                                                              \
+    static void move_##T(int64_t n, char *to, int64_t to_step, const char *from,                   \
+                         int64_t from_step)                                                        \
+    {                                                                                              \
+        if (from_step == 0) {                                                                      \
+            T x = *(const T *)from;                                                                \
+            if (to_step == (int64_t)sizeof(T))                                                     \
+                for (int64_t i = 0; i < n; i++)                                                    \
+                    ((T *)to)[i] = x;                                                              \
+            else                                                                                   \
+                for (int64_t i = 0; i < n; i++, to += to_step)                                     \
+                    *(T *)to = x;                                                                  \
+        } else {                                                                                   \
+            for (int64_t i = 0; i < n; i++, to += to_step, from += from_step)                      \
+                *(T *)to = *(const T *)from;                                                       \
+        }                                                                                          \
     }
 
 STAMP_MOVE(uint32_t)
 STAMP_MOVE(uint64_t)
 
 /* move_block -- rows x n elements between two layouts. */
-static void move_block(int64_t size, int64_t rows, int64_t n, char *to, int64_t to_row, int64_t to_step, const char *from,
-                       int64_t from_row, int64_t from_step)
+static void move_block(int64_t size, int64_t rows, int64_t n, char *to, int64_t to_row,
+                       int64_t to_step, const char *from, int64_t from_row, int64_t from_step)
 {
     for (int64_t r = 0; r < rows; r++, to += to_row, from += from_row) {
         if (to_step == size && from_step == size)
@@ -428,8 +444,9 @@ static void run_tile(tl_tile *t, int64_t row, int64_t rows, int64_t column, int6
                        t->at[act->index] + row * l->row + column * l->column, l->row, l->column);
         } else {
             const tl_lane *l = &t->lane[t->nin + act->index];
-            move_block(l->size, rows, n, t->at[t->nin + act->index] + row * l->row + column * l->column, l->row, l->column,
-                       value[l->value], n * l->size, l->size);
+            move_block(l->size, rows, n,
+                       t->at[t->nin + act->index] + row * l->row + column * l->column, l->row,
+                       l->column, value[l->value], n * l->size, l->size);
         }
     }
 }
@@ -460,8 +477,8 @@ void tl__tile_run(tl_tile *t, char *const *data, void *scratch)
         t->at[k] = data[k];
     for (int k = 0; k < t->nin; k++)
         if (t->lane[k].once)
-            move_block(t->lane[k].size, t->R, t->length, t->value[k], t->length * t->lane[k].size, t->lane[k].size, data[k],
-                       t->lane[k].row, t->lane[k].column);
+            move_block(t->lane[k].size, t->R, t->length, t->value[k], t->length * t->lane[k].size,
+                       t->lane[k].size, data[k], t->lane[k].row, t->lane[k].column);
     int64_t index[TL_MAX_RANK] = {0};
     for (;;) {
         run_plane(t);

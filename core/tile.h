@@ -1,11 +1,12 @@
-/* tile.h -- the pointwise machine: a chain of pointwise operations over strided arrays in one pass of tiles that stay in L1. Private.
+/* tile.h -- the pointwise machine: a chain of pointwise operations over strided arrays in one pass
+ * of tiles that stay in L1. Private.
  *
- *     memory   a ----.      b ----.                        values 0..nin-1 are the inputs, the steps' results follow
+ *     memory   a ----.      b ----.         values 0..nin-1 are the inputs, then the steps' results
  *                    v            v
- *     tile     [ load 2 rows ][in place]                   input with inner stride 1: read where it is; others are loaded
+ *     tile     [ load 2 rows ][in place]    inner stride 1: read where it is; others are loaded
  *                    '--> mul <---'
- *                          v  register                     values that nobody outside reads never touch memory
- *                         tanh ----> out                   outputs with inner stride 1 are written in place */
+ *                          v  register      what nobody outside reads never touches memory
+ *                         tanh ----> out    inner stride 1: written in place */
 #ifndef TL_CORE_TILE_H
 #define TL_CORE_TILE_H
 
@@ -30,14 +31,17 @@ typedef struct tl_tile_array {
 
 typedef struct tl_tile tl_tile;
 
-/* tl__tile_new -- compiles a group; everything is copied into the arena. NULL when memory is short. */
-TL_API tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int nin, const tl_tile_array *in, int nsteps,
-                             const tl_tile_step *step, int nout, const tl_tile_array *out);
+/* tl__tile_new -- compiles a group; everything is copied into the arena. NULL when memory is
+ * short. */
+TL_API tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int nin,
+                             const tl_tile_array *in, int nsteps, const tl_tile_step *step,
+                             int nout, const tl_tile_array *out);
 
 /* tl__tile_scratch -- bytes that running takes, 64-byte aligned. */
 TL_API size_t tl__tile_scratch(const tl_tile *t);
 
-/* tl__tile_run -- data: element (0,0,...) of each input, then of each output. One thread at a time per tile. */
+/* tl__tile_run -- data: element (0,0,...) of each input, then of each output. One thread at a
+ * time per tile. */
 TL_API void tl__tile_run(tl_tile *t, char *const *data, void *scratch);
 
 /* tl__tile_rows -- how many rows a tile takes together, for tests and dumps. */

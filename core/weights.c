@@ -172,6 +172,25 @@ static void close_report(tl_weights_report *r)
         snprintf(r->text + used, sizeof r->text - used, "and %d more\n", hidden);
 }
 
+/* one_line -- as many whole lines of text as fit into line[size], with "; " between them. */
+static const char *one_line(const char *text, char *line, size_t size)
+{
+    static const char more[] = "; ...";
+    size_t used = 0;
+    line[0] = '\0';
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        if (used + n + 2 + sizeof more > size) {
+            memcpy(line + used, used ? more : more + 2, used ? sizeof more : sizeof more - 2);
+            break;
+        }
+        used +=
+            (size_t)snprintf(line + used, size - used, "%s%.*s", used ? "; " : "", (int)n, text);
+        text += n + (text[n] == '\n');
+    }
+    return line;
+}
+
 /* ---- matching -------------------------------------------------------------------------------- */
 
 static int by_name(const void *pa, const void *pb)
@@ -293,7 +312,7 @@ static int match(const char *path, list *l, const tl_safetensors *s, int n,
     if (code)
         return code;
     int unfit = TL_OK;
-    char text[TL_SHAPE_TEXT];
+    char text[TL_SHAPE_TEXT], lines[350];
     for (uint32_t i = 0; i < l->n; i++) {
         if (!l->w[i].from) {
             r->missing++;
@@ -308,9 +327,9 @@ static int match(const char *path, list *l, const tl_safetensors *s, int n,
     if (!unfit && o->strict && r->missing + r->unexpected > 0)
         unfit = TL_ENAME;
     if (unfit)
-        return tl__fail(err, unfit,
-                        "%s: %d missing, %d unexpected, %d of another shape or type: %.350s", path,
-                        r->missing, r->unexpected, r->wrong, r->text);
+        return tl__fail(
+            err, unfit, "%s: %d missing, %d unexpected, %d of another shape or type: %s", path,
+            r->missing, r->unexpected, r->wrong, one_line(r->text, lines, sizeof lines));
     return TL_OK;
 }
 

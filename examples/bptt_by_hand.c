@@ -1,16 +1,19 @@
-/* bptt_by_hand.c -- backpropagation through time, twice: as the textbooks derive it and as it falls out of the tape.
+/* bptt_by_hand.c -- backpropagation through time, twice: as the textbooks derive it and as it falls
+ * out of the tape.
  *
  * For a plain RNN, an LSTM and a GRU over T = 6 steps, with the loss
  *
  *     L = 1/2 sum over t of |h_t - target_t|^2
  *
- * it prints, for every time step, the total derivative dL/dh_t from both routes and their difference, then the gradients of the weights, and
- * last the adjoint that the tape recorded: the backward loop that nobody wrote. Exits with 1 if any two numbers differ by more
- * than 1e-10, relative to the largest of their kind.
+ * it prints, for every time step, the total derivative dL/dh_t from both routes and their
+ * difference, then the gradients of the weights, and last the adjoint that the tape recorded: the
+ * backward loop that nobody wrote. Exits with 1 if any two numbers differ by more than 1e-10,
+ * relative to the largest of their kind.
  *
- * How to get dL/dh_t from a tape.  h_t is used twice: by the loss, and by step t+1. The gradient with respect to the stacked outputs of the scan
- * counts the first use only; it is the *direct* derivative. For the total one, add a probe e_t = 0 to h_t inside the loop: e_t reaches the
- * loss in exactly the ways h_t does, so dL/de_t = dL/dh_t. */
+ * How to get dL/dh_t from a tape.  h_t is used twice: by the loss, and by step t+1. The gradient
+ * with respect to the stacked outputs of the scan counts the first use only; it is the *direct*
+ * derivative. For the total one, add a probe e_t = 0 to h_t inside the loop: e_t reaches the loss
+ * in exactly the ways h_t does, so dL/de_t = dL/dh_t. */
 #include "by_hand.h"
 
 #include <tapeloop.h>
@@ -52,7 +55,8 @@ static void problem_make(problem *p, unsigned seed)
     spread(p->b_hh, 4 * H, &seed);
 }
 
-/* ---- route 1: the textbook ------------------------------------------------------------------------------------- */
+/* ---- route 1: the textbook
+ * ------------------------------------------------------------------------------------- */
 
 static int by_hand(hand_kind kind, const problem *p, numbers *out)
 {
@@ -70,9 +74,11 @@ static int by_hand(hand_kind kind, const problem *p, numbers *out)
     return bad;
 }
 
-/* ---- route 2: the tape ----------------------------------------------------------------------------------------- */
+/* ---- route 2: the tape
+ * ----------------------------------------------------------------------------------------- */
 
-/* by_tape -- records the loop and the loss, asks for six gradients. *adjoint receives the recorded adjoint as text. */
+/* by_tape -- records the loop and the loss, asks for six gradients. *adjoint receives the recorded
+ * adjoint as text. */
 static int by_tape(const tl_cell *cell, int blocks, const problem *p, numbers *out, char **adjoint)
 {
     tl_tape *tape = tl_tape_new(NULL);
@@ -89,7 +95,8 @@ static int by_tape(const tl_cell *cell, int blocks, const problem *p, numbers *o
     tl_scan s = tl_scan_open(tape, T, NULL);
     tl_tensor before[TL_CELL_STATES], state[TL_CELL_STATES];
     for (int k = 0; k < cell->nstates; k++)
-        before[k] = state[k] = tl_name(tl_scan_carry(s, tl_zeros(tape, TL_F64, tl_shape2(1, H))), cell->state[k].name);
+        before[k] = state[k] =
+            tl_name(tl_scan_carry(s, tl_zeros(tape, TL_F64, tl_shape2(1, H))), cell->state[k].name);
     cell->step(cell, w, tl_scan_each(s, xs), state, NULL);
     state[0] = tl_add(state[0], tl_scan_each(s, es)); /* the probe */
     for (int k = 0; k < cell->nstates; k++)
@@ -116,7 +123,8 @@ static int by_tape(const tl_cell *cell, int blocks, const problem *p, numbers *o
     return code;
 }
 
-/* ---- side by side ---------------------------------------------------------------------------------------------- */
+/* ---- side by side
+ * ---------------------------------------------------------------------------------------------- */
 
 /* difference -- the largest |a - b|, relative to the largest |b|. */
 static double difference(const double *a, const double *b, int n)
@@ -134,7 +142,8 @@ static double difference(const double *a, const double *b, int n)
 static double show_steps(const numbers *tape, const numbers *hand)
 {
     double worst = 0;
-    printf("  dL/dh_t, total     from the tape                            by hand                                  difference\n");
+    printf("  dL/dh_t, total     from the tape                            by hand                  "
+           "                difference\n");
     for (int t = 0; t < T; t++) {
         printf("  t = %d ", t);
         for (int j = 0; j < H; j++)
@@ -178,9 +187,10 @@ int main(void)
         const char *title;
         hand_kind kind;
         tl_cell cell;
-    } row[3] = {{"RNN   h' = tanh(x W_ih' + b_ih + h W_hh' + b_hh)", HAND_RNN_TANH, tl_rnn_cell(NULL)},
-                {"LSTM  c' = f c + i g,  h' = o tanh(c')", HAND_LSTM, tl_lstm_cell(NULL)},
-                {"GRU   h' = (1 - z) n + z h", HAND_GRU, tl_gru_cell(NULL)}};
+    } row[3] = {
+        {"RNN   h' = tanh(x W_ih' + b_ih + h W_hh' + b_hh)", HAND_RNN_TANH, tl_rnn_cell(NULL)},
+        {"LSTM  c' = f c + i g,  h' = o tanh(c')", HAND_LSTM, tl_lstm_cell(NULL)},
+        {"GRU   h' = (1 - z) n + z h", HAND_GRU, tl_gru_cell(NULL)}};
     int bad = 0;
     for (int k = 0; k < 3; k++) {
         problem p;
@@ -194,7 +204,9 @@ int main(void)
         double steps = show_steps(&tape, &hand), weights = show_weights(&tape, &hand, blocks);
         int equal = steps <= TOLERANCE && weights <= TOLERANCE;
         printf("  %s\n\n", equal ? "equal" : "NOT EQUAL");
-        printf("The adjoint as the tape recorded it; the body of its scan is one step of BPTT:\n\n%s\n", adjoint ? adjoint : "");
+        printf("The adjoint as the tape recorded it; the body of its scan is one step of "
+               "BPTT:\n\n%s\n",
+               adjoint ? adjoint : "");
         tl_string_free(adjoint);
         bad |= !equal;
     }

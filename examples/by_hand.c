@@ -1,4 +1,5 @@
-/* by_hand.c -- textbook BPTT: see by_hand.h. Read it beside nn/rnn.c, nn/lstm.c and nn/gru.c: there the same networks have no backward part. */
+/* by_hand.c -- textbook BPTT: see by_hand.h. Read it beside nn/rnn.c, nn/lstm.c and nn/gru.c: there
+ * the same networks have no backward part. */
 #include "by_hand.h"
 
 #include <math.h>
@@ -24,9 +25,11 @@ static double affine(const double *w, const double *b, const double *v, int j, i
     return sum;
 }
 
-/* ---- one step forward ------------------------------------------------------------------------------------------ */
+/* ---- one step forward
+ * ------------------------------------------------------------------------------------------ */
 
-static void rnn_step(const hand_weights *w, int relu, const double *x, const double *h, double *a, double *h1)
+static void rnn_step(const hand_weights *w, int relu, const double *x, const double *h, double *a,
+                     double *h1)
 {
     for (int j = 0; j < w->H; j++) {
         double z = affine(w->w_ih, w->b_ih, x, j, w->I) + affine(w->w_hh, w->b_hh, h, j, w->H);
@@ -35,7 +38,8 @@ static void rnn_step(const hand_weights *w, int relu, const double *x, const dou
     }
 }
 
-static void lstm_step(const hand_weights *w, const double *x, const double *h, const double *c, double *gate, double *h1, double *c1)
+static void lstm_step(const hand_weights *w, const double *x, const double *h, const double *c,
+                      double *gate, double *h1, double *c1)
 {
     int H = w->H;
     for (int j = 0; j < 4 * H; j++) {
@@ -49,7 +53,8 @@ static void lstm_step(const hand_weights *w, const double *x, const double *h, c
     }
 }
 
-static void gru_step(const hand_weights *w, int before, const double *x, const double *h, double *gate, double *inner, double *h1)
+static void gru_step(const hand_weights *w, int before, const double *x, const double *h,
+                     double *gate, double *inner, double *h1)
 {
     int H = w->H;
     double *r = gate, *z = gate + H, *n = gate + 2 * H;
@@ -72,7 +77,8 @@ static void gru_step(const hand_weights *w, int before, const double *x, const d
         h1[j] = (1 - z[j]) * n[j] + z[j] * h[j];
 }
 
-int hand_forward(hand_run *run, hand_kind kind, const hand_weights *w, int T, const double *x, const double *h0, const double *c0)
+int hand_forward(hand_run *run, hand_kind kind, const hand_weights *w, int T, const double *x,
+                 const double *h0, const double *c0)
 {
     int H = w->H, g = hand_blocks(kind);
     *run = (hand_run){.kind = kind, .T = T, .I = w->I, .H = H, .x = x};
@@ -111,7 +117,8 @@ void hand_run_free(hand_run *run)
     *run = (hand_run){0};
 }
 
-/* ---- one step backward: from dh (and dc) after the step to those before it ----------------------------------------
+/* ---- one step backward: from dh (and dc) after the step to those before it
+ * ----------------------------------------
  *
  * dz[gH] is the gradient of the loss with respect to what goes into each gate's nonlinearity. */
 
@@ -121,13 +128,16 @@ static void rnn_back(int H, int relu, const double *a, const double *dh, double 
         dz[j] = dh[j] * (relu ? (a[j] > 0 ? 1.0 : 0.0) : 1 - a[j] * a[j]);
 }
 
-static void lstm_back(int H, const double *gate, const double *c, const double *c1, const double *dh, double *dc, double *dz)
+static void lstm_back(int H, const double *gate, const double *c, const double *c1,
+                      const double *dh, double *dc, double *dz)
 {
     const double *i = gate, *f = gate + H, *g = gate + 2 * H, *o = gate + 3 * H;
     for (int j = 0; j < H; j++) {
         double s = tanh(c1[j]);
         double d_o = dh[j] * s;
-        double d_c = dc[j] + dh[j] * o[j] * (1 - s * s); /* c' reaches the loss directly and through h' = o tanh(c') */
+        double d_c =
+            dc[j] + dh[j] * o[j] *
+                        (1 - s * s); /* c' reaches the loss directly and through h' = o tanh(c') */
         double d_i = d_c * g[j], d_g = d_c * i[j], d_f = d_c * c[j];
         dz[j] = d_i * i[j] * (1 - i[j]); /* sigm' = sigm (1 - sigm) */
         dz[H + j] = d_f * f[j] * (1 - f[j]);
@@ -137,10 +147,12 @@ static void lstm_back(int H, const double *gate, const double *c, const double *
     }
 }
 
-/* gru_back -- dz for the gates' inputs; dn_inner[H] is the gradient of the recurrent part of n (of (r h) W_hn' or h W_hn'); dh_direct[H] what flows to
- * the state before without passing through a matrix of the r and z gates. */
-static void gru_back(int H, int before, const hand_weights *w, const double *gate, const double *inner, const double *h, const double *dh,
-                     double *dz, double *dn_inner, double *dh_direct)
+/* gru_back -- dz for the gates' inputs; dn_inner[H] is the gradient of the recurrent part of n (of
+ * (r h) W_hn' or h W_hn'); dh_direct[H] what flows to the state before without passing through a
+ * matrix of the r and z gates. */
+static void gru_back(int H, int before, const hand_weights *w, const double *gate,
+                     const double *inner, const double *h, const double *dh, double *dz,
+                     double *dn_inner, double *dh_direct)
 {
     const double *r = gate, *z = gate + H, *n = gate + 2 * H;
     const double *w_hn = w->w_hh + 2 * H * H;
@@ -179,11 +191,13 @@ static void back_through(double *out, const double *w, const double *d, int n, i
             out[k] += d[j] * w[j * m + k];
 }
 
-int hand_backward(const hand_run *run, const hand_weights *w, const double *dy, const double *dhT, const double *dcT, const hand_grads *g,
-                  double *dx, double *dh_out, double *dc_out, double *dh0, double *dc0)
+int hand_backward(const hand_run *run, const hand_weights *w, const double *dy, const double *dhT,
+                  const double *dcT, const hand_grads *g, double *dx, double *dh_out,
+                  double *dc_out, double *dh0, double *dc0)
 {
     int I = run->I, H = run->H, G = hand_blocks(run->kind) * H;
-    int gru = run->kind == HAND_GRU || run->kind == HAND_GRU_BEFORE, before = run->kind == HAND_GRU_BEFORE;
+    int gru = run->kind == HAND_GRU || run->kind == HAND_GRU_BEFORE,
+        before = run->kind == HAND_GRU_BEFORE;
     size_t bytes = (size_t)H * sizeof(double);
     double *memory = calloc((size_t)(4 * H + G), sizeof(double));
     if (!memory)
@@ -196,7 +210,8 @@ int hand_backward(const hand_run *run, const hand_weights *w, const double *dy, 
     memset(dx, 0, (size_t)run->T * I * sizeof(double));
     for (int t = run->T - 1; t >= 0; t--) {
         const double *x = run->x + t * I, *h = run->h + t * H, *gate = run->gate + t * G;
-        for (int j = 0; j < H; j++) /* total derivative: what the output is used for now, and what later steps make of it */
+        for (int j = 0; j < H; j++) /* total derivative: what the output is used for now, and what
+                                       later steps make of it */
             dh[j] += dy[t * H + j];
         if (dh_out)
             memcpy(dh_out + t * H, dh, bytes);
@@ -205,7 +220,8 @@ int hand_backward(const hand_run *run, const hand_weights *w, const double *dy, 
             const double *c = run->c + t * H, *c1 = c + H;
             if (dc_out)
                 for (int j = 0; j < H; j++)
-                    dc_out[t * H + j] = dc[j] + dh[j] * gate[3 * H + j] * (1 - tanh(c1[j]) * tanh(c1[j]));
+                    dc_out[t * H + j] =
+                        dc[j] + dh[j] * gate[3 * H + j] * (1 - tanh(c1[j]) * tanh(c1[j]));
             lstm_back(H, gate, c, c1, dh, dc, dz);
         } else if (gru) {
             gru_back(H, before, w, gate, run->inner + t * H, h, dh, dz, dn, rest);
@@ -214,7 +230,8 @@ int hand_backward(const hand_run *run, const hand_weights *w, const double *dy, 
         }
         outer_add(g->w_ih, g->b_ih, dz, x, G, I);
         back_through(dx + t * I, w->w_ih, dz, G, I);
-        if (gru) { /* r and z see h; W_hn sees r h (before) or h, and its product is reset (after) */
+        if (gru) { /* r and z see h; W_hn sees r h (before) or h, and its product is reset (after)
+                    */
             outer_add(g->w_hh, g->b_hh, dz, h, 2 * H, H);
             for (int j = 0; j < H; j++) {
                 for (int k = 0; k < H; k++)

@@ -23,7 +23,8 @@ typedef struct charmodel {
     tl_linear_layer *output;
 } charmodel;
 
-/* charmodel_cell -- "rnn", "gru" or "lstm" with the defaults of the library, which are PyTorch's. */
+/* charmodel_cell -- "rnn", "gru" or "lstm" with the defaults of the library, which are PyTorch's.
+ */
 tl_cell charmodel_cell(const char *name);
 
 /* charmodel_count -- parameters of a model of these sizes.

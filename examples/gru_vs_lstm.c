@@ -33,6 +33,7 @@ typedef struct run {
     int64_t parameters;
     int64_t first;  /* step that this session began with; not 0 after --load */
     int64_t steps;  /* done */
+    int trained;    /* to the end, or as far as Ctrl-C and the limits let it */
     double seconds; /* of training, without evaluation */
     curve curve;
 } run;
@@ -59,6 +60,12 @@ static int complain(const char *what, const tl_err *err)
     fprintf(stderr, "gru_vs_lstm: %s: %s\n", what,
             err->message[0] ? err->message : tl_strerror(err->code));
     return -1;
+}
+
+static int diverged(const char *what)
+{
+    const tl_err err = {0, "the loss is no finite number; a lower --rate may help"};
+    return complain(what, &err);
 }
 
 /* learning_rate -- up for the first twentieth of the way, then down along a cosine to a tenth. */
@@ -104,6 +111,8 @@ static int measure(run *r, progress *bar, double bits, int with_valid)
         progress_pause(bar);
         if (charmodel_evaluate(&r->model, r->valid, &r->stream, &point.valid, &err) != TL_OK)
             return complain("evaluation", &err);
+        if (!isfinite(point.valid))
+            return diverged("evaluation");
         progress_resume(bar);
         progress_line(bar, "%-5s step %5lld  held-out text: %.3f bits/char", r->cell,
                       (long long)r->steps, point.valid);
@@ -124,7 +133,7 @@ static int train_loop(run *r, tl_tape *tape, tl_optim *adam, tl_sequence_memory 
     double sum = 0, bits = (double)NAN; /* sum over the steps since the last curve point */
     int64_t summed = 0;
     progress bar;
-    progress_open(&bar, r->cell, o->steps, o->seconds);
+    progress_open(&bar, r->cell, r->first, o->steps, o->seconds);
     if (measure(r, &bar, bits, 1) != 0)
         return -1;
     int stop = 0;
@@ -134,9 +143,10 @@ static int train_loop(run *r, tl_tape *tape, tl_optim *adam, tl_sequence_memory 
         if (tl_loader_next(loader, &batch, &err) != TL_OK)
             return complain("reading", &err);
         double now = train_step(r, tape, adam, memory, batch);
-        if (isnan(now)) {
-            snprintf(err.message, sizeof err.message, "%s",
-                     tl_tape_status(tape) ? tl_tape_error(tape) : "the loss is NaN");
+        if (!isfinite(now) && tl_tape_status(tape) == TL_OK)
+            return diverged("training");
+        if (!isfinite(now)) {
+            snprintf(err.message, sizeof err.message, "%s", tl_tape_error(tape));
             return complain("training", &err);
         }
         tl_tape_reset(tape);
@@ -215,6 +225,7 @@ static int train(run *r)
         code = restore(r, loader, &c);
     if (code == 0)
         code = train_loop(r, tape, adam, memory, loader);
+    r->trained = code == 0;
     if (code == 0 && o->save)
         code = keep(r, loader, &c);
     tl_loader_free(loader);
@@ -246,19 +257,28 @@ static int show_sample(run *r)
     return code;
 }
 
+/* number_text -- a number with three digits behind the point, "-" for one that was not measured. */
+static const char *number_text(double x, char text[32])
+{
+    snprintf(text, 32, "%.3f", x);
+    return isnan(x) ? "-" : text;
+}
+
 static void show_table(int n, const run *runs)
 {
     printf("\n%-5s %6s %11s %6s %8s %8s %12s %15s\n", "cell", "units", "parameters", "steps",
            "seconds", "chars/s", "train bits", "held-out bits");
     for (int k = 0; k < n; k++) {
         const run *r = &runs[k];
-        if (r->curve.count == 0)
+        char train_bits[32], valid_bits[32];
+        if (!r->trained)
             continue;
         const curve_point *last = &r->curve.points[r->curve.count - 1];
-        printf("%-5s %6lld %11lld %6lld %8.1f %8.0f %12.3f %15.3f\n", r->cell,
-               (long long)r->sizes.H, (long long)r->parameters, (long long)r->steps, r->seconds,
-               r->seconds > 0 ? (double)last->characters / r->seconds : 0, last->train,
-               curve_last_valid(&r->curve));
+        printf("%-5s %6lld %11lld %6lld %8.1f %8.0f %12s %15s\n", r->cell, (long long)r->sizes.H,
+               (long long)r->parameters, (long long)r->steps, r->seconds,
+               r->seconds > 0 ? (double)last->characters / r->seconds : 0,
+               number_text(last->train, train_bits),
+               number_text(curve_last_valid(&r->curve), valid_bits));
     }
     printf("bits per character; held-out: the last %lld characters of the text\n",
            (long long)runs[0].valid.count);
@@ -268,25 +288,35 @@ static int write_files(const options *o, int n, const run *runs)
 {
     const char *name = strrchr(o->text, '/') ? strrchr(o->text, '/') + 1 : o->text;
     char title[200];
+    int code = 0;
     curve curves[MAX_CELLS];
     for (int k = 0; k < n; k++)
         curves[k] = runs[k].curve;
     snprintf(title, sizeof title, "Predicting the next character of %.100s", name);
     if (o->csv) {
-        if (curves_csv(o->csv, n, curves) != 0) {
-            perror(o->csv);
-            return -1;
-        }
-        printf("numbers: %s\n", o->csv);
+        if (curves_csv(o->csv, n, curves) == 0)
+            printf("numbers: %s\n", o->csv);
+        else
+            perror(o->csv), code = -1;
     }
     if (o->svg) {
-        if (curves_svg(o->svg, title, n, curves) != 0) {
-            perror(o->svg);
-            return -1;
-        }
-        printf("picture: %s\n", o->svg);
+        if (curves_svg(o->svg, title, n, curves) == 0)
+            printf("picture: %s\n", o->svg);
+        else
+            perror(o->svg), code = -1;
     }
-    return 0;
+    return code;
+}
+
+/* can_write -- whether path (NULL: nothing to write) can be opened: said now, not after training. */
+static int can_write(const char *path)
+{
+    FILE *file = path ? fopen(path, "a") : NULL;
+    if (path && !file)
+        perror(path);
+    if (file)
+        fclose(file);
+    return !path || file;
 }
 
 /* split -- training text first, then the last `valid` symbols held out. */
@@ -306,7 +336,8 @@ static int split(const options *o, const tl_text *text, tl_stream *train, tl_str
     return 0;
 }
 
-/* run_all -- trains the cells one after the other; after Ctrl-C the rest are left out. */
+/* run_all -- trains the cells one after the other; after Ctrl-C or a failure the rest are left out.
+ * What has been trained is shown in every case. */
 static int run_all(const options *o, const tl_text *text, run *runs)
 {
     tl_stream train_text, valid_text;
@@ -320,8 +351,8 @@ static int run_all(const options *o, const tl_text *text, run *runs)
            (long long)valid_text.count);
     printf("%lld steps of %lld rows x %lld characters for each cell\n", (long long)o->steps,
            (long long)o->batch, (long long)o->length);
-    int n = 0;
-    while (n < o->ncells && !interrupted) {
+    int n = 0, code = 0;
+    while (n < o->ncells && !interrupted && code == 0) {
         run *r = &runs[n];
         *r = (run){.o = o,
                    .text = text,
@@ -335,16 +366,18 @@ static int run_all(const options *o, const tl_text *text, run *runs)
         tl_cell cell = charmodel_cell(r->cell);
         r->sizes.H = charmodel_units(&cell, sizes, target);
         n++;
-        if (train(r) != 0)
-            return -1;
+        code = train(r);
     }
     if (interrupted)
         printf("\ninterrupted: the results so far\n");
     for (int k = 0; k < n && o->sample > 0; k++)
-        if (show_sample(&runs[k]) != 0)
-            return -1;
-    show_table(n, runs);
-    return write_files(o, n, runs);
+        if (runs[k].trained && show_sample(&runs[k]) != 0)
+            code = -1;
+    if (runs[0].trained) {
+        show_table(n, runs);
+        code |= write_files(o, n, runs);
+    }
+    return code;
 }
 
 int main(int argc, char **argv)
@@ -352,6 +385,7 @@ int main(int argc, char **argv)
     options o = options_parse(argc, argv);
     tl_err err = {0};
     tl_set_on_error("print");
+    setvbuf(stdout, NULL, _IOLBF, 0); /* in order with stderr, also in a file */
     tl_text *text = tl_text_load(o.text, NULL, NULL, &err);
     if (!text) {
         complain("text", &err);
@@ -359,11 +393,15 @@ int main(int argc, char **argv)
     }
     catch_interrupt();
     run runs[MAX_CELLS] = {{0}};
-    int code = run_all(&o, text, runs);
+    int code = can_write(o.csv) && can_write(o.svg) ? run_all(&o, text, runs) : -1;
     for (int k = 0; k < MAX_CELLS; k++) {
         curve_close(&runs[k].curve);
         charmodel_close(&runs[k].model);
     }
     tl_text_free(text);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "gru_vs_lstm: not all could be written to the standard output\n");
+        return 1;
+    }
     return code == 0 ? 0 : 1;
 }

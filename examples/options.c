@@ -16,7 +16,7 @@ static const struct argp_option table[] = {
     {0, 0, 0, 0, "Training", 2},
     {"length", 'T', "N", 0, "steps until the cut of truncated backpropagation (64)", 2},
     {"batch", 'B', "N", 0, "rows of text read side by side (32)", 2},
-    {"steps", 'n', "N", 0, "training steps for each cell (2000)", 2},
+    {"steps", 'n', "N", 0, "training steps for each cell (3000)", 2},
     {"seconds", SECONDS, "S", 0, "limit for each cell; 0: none (0)", 2},
     {"rate", 'r', "X", 0, "highest learning rate of Adam (0.008)", 2},
     {"clip", CLIP, "X", 0, "limit for the gradient's norm (1)", 2},
@@ -29,26 +29,38 @@ static const struct argp_option table[] = {
     {"csv", CSV, "FILE", 0, "write the learning curves as numbers", 3},
     {"svg", SVG, "FILE", 0, "draw the learning curves", 3},
     {"save", SAVE, "PREFIX", 0, "save each cell's training as PREFIX-CELL.safetensors", 3},
-    {"load", LOAD, "PREFIX", 0, "go on exactly where a training so saved ended", 3},
+    {"load", LOAD, "PREFIX", 0, "go on exactly where a training so saved ended (same options)", 3},
     {0},
 };
 
-/* whole -- a number in [low, 2^53], or an explanation and the end. */
-static int64_t whole(struct argp_state *state, const char *text, int64_t low)
+/* option_name -- of a key, for messages. */
+static const char *option_name(int key)
+{
+    for (size_t k = 0; k < sizeof table / sizeof *table; k++)
+        if (table[k].key == key && table[k].name)
+            return table[k].name;
+    return "option";
+}
+
+/* whole -- a whole number in [low, high], or an explanation and the end. */
+static int64_t whole(struct argp_state *state, int key, const char *text, int64_t low, int64_t high)
 {
     char *end;
     long long value = strtoll(text, &end, 10);
-    if (*end || end == text || value < low || value > 1LL << 53)
-        argp_error(state, "'%s' is not a whole number from %lld on", text, (long long)low);
+    if (*end || end == text || value < low || value > high)
+        argp_error(state, "--%s: got '%s', want a whole number from %lld to %lld", option_name(key),
+                   text, (long long)low, (long long)high);
     return value;
 }
 
-static double positive(struct argp_state *state, const char *text, int zero)
+/* real -- a number in [low, high], or an explanation and the end. */
+static double real(struct argp_state *state, int key, const char *text, double low, double high)
 {
     char *end;
     double value = strtod(text, &end);
-    if (*end || end == text || !(value >= 0 && value < 1e300) || (!zero && value <= 0))
-        argp_error(state, "'%s' is not a positive number", text);
+    if (*end || end == text || !(value >= low && value <= high))
+        argp_error(state, "--%s: got '%s', want a number from %g to %g", option_name(key), text,
+                   low, high);
     return value;
 }
 
@@ -74,46 +86,46 @@ static error_t take(int key, char *arg, struct argp_state *state)
         cell_list(state, o, arg);
         break;
     case 'H':
-        o->hidden = whole(state, arg, 1);
+        o->hidden = whole(state, key, arg, 1, 100000);
         break;
     case 'E':
-        o->embed = whole(state, arg, 1);
+        o->embed = whole(state, key, arg, 1, 100000);
         break;
     case 'L':
-        o->layers = (int)whole(state, arg, 1);
+        o->layers = (int)whole(state, key, arg, 1, 64);
         break;
     case 'T':
-        o->length = whole(state, arg, 1);
+        o->length = whole(state, key, arg, 1, 100000);
         break;
     case 'B':
-        o->batch = whole(state, arg, 1);
+        o->batch = whole(state, key, arg, 1, 100000);
         break;
     case 'n':
-        o->steps = whole(state, arg, 0);
+        o->steps = whole(state, key, arg, 0, 1000000000);
         break;
     case SECONDS:
-        o->seconds = positive(state, arg, 1);
+        o->seconds = real(state, key, arg, 0, 1e9);
         break;
     case 'r':
-        o->rate = positive(state, arg, 0);
+        o->rate = real(state, key, arg, 1e-12, 1e6);
         break;
     case CLIP:
-        o->clip = positive(state, arg, 0);
+        o->clip = real(state, key, arg, 1e-12, 1e12);
         break;
     case 's':
-        o->seed = (uint64_t)whole(state, arg, 0);
+        o->seed = (uint64_t)whole(state, key, arg, 0, 1LL << 53);
         break;
     case WORKERS:
-        o->workers = (int)whole(state, arg, 0);
+        o->workers = (int)whole(state, key, arg, 0, 256);
         break;
     case VALID:
-        o->valid = whole(state, arg, 2);
+        o->valid = whole(state, key, arg, 2, 1000000000000);
         break;
     case SAMPLE:
-        o->sample = whole(state, arg, 0);
+        o->sample = whole(state, key, arg, 0, 1000000);
         break;
     case TEMPERATURE:
-        o->temperature = positive(state, arg, 0);
+        o->temperature = real(state, key, arg, 0.01, 100);
         break;
     case CSV:
         o->csv = arg;
@@ -160,7 +172,7 @@ options options_parse(int argc, char **argv)
                  .layers = 1,
                  .length = 64,
                  .batch = 32,
-                 .steps = 2000,
+                 .steps = 3000,
                  .rate = 0.008,
                  .clip = 1,
                  .seed = 1,

@@ -31,17 +31,19 @@ void progress_resume(progress *p)
     p->start += now_seconds() - p->paused;
 }
 
-void progress_open(progress *p, const char *name, int64_t steps, double seconds)
+void progress_open(progress *p, const char *name, int64_t first, int64_t steps, double seconds)
 {
-    *p = (progress){.name = name, .steps = steps, .seconds = seconds, .start = now_seconds()};
+    *p = (progress){
+        .name = name, .steps = steps, .first = first, .seconds = seconds, .start = now_seconds()};
     p->terminal = isatty(STDOUT_FILENO);
     p->drawn = p->start;
 }
 
-/* share_done -- of the limit that is met first: steps or seconds. */
+/* share_done -- of the way from open to the limit that is met first: steps or seconds. */
 static double share_done(const progress *p, int64_t step, double elapsed)
 {
-    double share = p->steps > 0 ? (double)step / (double)p->steps : 0;
+    int64_t way = p->steps - p->first;
+    double share = way > 0 ? (double)(step - p->first) / (double)way : 0;
     if (p->seconds > 0)
         share = fmax(share, elapsed / p->seconds);
     return fmin(share, 1);

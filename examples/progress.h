@@ -8,6 +8,7 @@
 typedef struct progress {
     const char *name;
     int64_t steps;  /* in all */
+    int64_t first;  /* step at open; not 0 when a training is gone on with */
     double seconds; /* limit; 0: none */
     int terminal;   /* stdout is one */
     double start;   /* clock at open, moved on by what pauses took */
@@ -24,7 +25,7 @@ double progress_seconds(const progress *p);
 void progress_pause(progress *p);
 void progress_resume(progress *p);
 
-void progress_open(progress *p, const char *name, int64_t steps, double seconds);
+void progress_open(progress *p, const char *name, int64_t first, int64_t steps, double seconds);
 
 /* progress_show -- after `step` steps: loss of late in bits per character, characters done since
  * open. On a terminal redraws at most ten times a second, elsewhere prints one line for every tenth

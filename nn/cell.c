@@ -39,10 +39,13 @@ static const char *parse_extent(const char *s, tl_extent *e)
     }
 }
 
-static void mistake(tl_cell *cell, const char *what)
+static void mistake(tl_cell *cell, const char *what, const char *name, const char *text)
 {
-    if (!cell->wrong)
-        cell->wrong = what;
+    if (cell->wrong)
+        return;
+    cell->wrong = what;
+    cell->wrong_name = name;
+    cell->wrong_text = text;
 }
 
 void tl_cell_param_add(tl_cell *cell, const char *name, const char *shape, tl_init init)
@@ -50,7 +53,7 @@ void tl_cell_param_add(tl_cell *cell, const char *name, const char *shape, tl_in
     if (!cell)
         return;
     if (cell->nparams == TL_CELL_PARAMS) {
-        mistake(cell, "more than TL_CELL_PARAMS parameters");
+        mistake(cell, "more than TL_CELL_PARAMS parameters", NULL, NULL);
         return;
     }
     tl_cell_param *p = &cell->param[cell->nparams++];
@@ -59,15 +62,16 @@ void tl_cell_param_add(tl_cell *cell, const char *name, const char *shape, tl_in
     p->init = init;
     if (!shape || !*shape)
         return;
+    const char *text = shape;
     do {
         if (p->rank == TL_CELL_RANK) {
-            mistake(cell, "a parameter with more than TL_CELL_RANK axes");
+            mistake(cell, "more than TL_CELL_RANK axes", name, text);
             return;
         }
         shape = parse_extent(shape, &p->dim[p->rank++]);
     } while (shape && *shape++ == ',');
     if (!shape || shape[-1])
-        mistake(cell, "a parameter's shape that is not written like \"4H,I\"");
+        mistake(cell, "a shape that is not written like \"4H,I\"", name, text);
 }
 
 void tl_cell_state_add(tl_cell *cell, const char *name, const char *width)
@@ -75,14 +79,14 @@ void tl_cell_state_add(tl_cell *cell, const char *name, const char *width)
     if (!cell)
         return;
     if (cell->nstates == TL_CELL_STATES) {
-        mistake(cell, "more than TL_CELL_STATES states");
+        mistake(cell, "more than TL_CELL_STATES states", NULL, NULL);
         return;
     }
     tl_cell_state *s = &cell->state[cell->nstates++];
     s->name = name;
     const char *end = width ? parse_extent(width, &s->width) : NULL;
     if (!end || *end)
-        mistake(cell, "a state's width that is not written like \"2H\"");
+        mistake(cell, "a width that is not written like \"2H\"", name, width);
 }
 
 void tl_cell_begin(tl_cell *cell, tl_begin_fn begin, int naux)
@@ -90,7 +94,7 @@ void tl_cell_begin(tl_cell *cell, tl_begin_fn begin, int naux)
     if (!cell)
         return;
     if (naux < 0 || naux > TL_CELL_AUX)
-        mistake(cell, "more than TL_CELL_AUX tensors from begin");
+        mistake(cell, "more than TL_CELL_AUX tensors from begin", NULL, NULL);
     cell->begin = begin;
     cell->naux = naux;
 }
@@ -106,7 +110,10 @@ int tl_cell_check(const tl_cell *cell, tl_err *err)
         return tl__fail(err, TL_EINVAL, "cell: got none");
     const char *name = cell->name ? cell->name : "(unnamed)";
     if (cell->wrong)
-        return tl__fail(err, TL_EINVAL, "cell %s: got %s", name, cell->wrong);
+        return tl__fail(err, TL_EINVAL, "cell %s%s%s: got %s%s%s", name,
+                        cell->wrong_name ? ", " : "", cell->wrong_name ? cell->wrong_name : "",
+                        cell->wrong, cell->wrong_text ? ": " : "",
+                        cell->wrong_text ? cell->wrong_text : "");
     if (!cell->name || !*cell->name || !cell->step)
         return tl__fail(err, TL_EINVAL, "cell %s: got no %s", name, cell->step ? "name" : "step");
     if (cell->nstates < 1)

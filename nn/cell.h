@@ -77,8 +77,10 @@ struct tl_cell {
     int nparams, nstates, naux;
     tl_cell_param param[TL_CELL_PARAMS];
     tl_cell_state state[TL_CELL_STATES];
-    void *user;        /* the cell's own constants */
-    const char *wrong; /* first mistake in the calls below, reported by whatever takes the cell */
+    void *user; /* the cell's own constants */
+    /* The first mistake in the calls below, reported by whatever takes the cell: what, in which
+     * parameter or state, and what was written there; NULL where there is nothing to say. */
+    const char *wrong, *wrong_name, *wrong_text;
 };
 
 /* tl_cell_make -- a cell without parameters and states. */

@@ -20,7 +20,7 @@ static tl_tensor step(const tl_recur *r, const step_in *in, tl_tensor *state)
 {
     const tl_cell *cell = r->cell;
     tl_tape *tape = r->x.tape;
-    tl_tensor w[TL_CELL_PARAMS], none = {0};
+    tl_tensor w[TL_CELL_PARAMS] = {{0}}, none = {0}; /* w past nparams: no tensors */
     tl_shape before[TL_CELL_STATES];
     for (int k = 0; k < cell->nparams; k++)
         w[k] = in->w_probe ? tl_add(in->w[k], in->w_probe[k]) : in->w[k];
@@ -35,11 +35,17 @@ static tl_tensor step(const tl_recur *r, const step_in *in, tl_tensor *state)
         return none;
     tl_shape want = tl_shape2(tl_dim(r->x, 1), r->H), got = tl_shape_of(y);
     char text[2][TL_SHAPE_TEXT];
-    if (!tl_tensor_ok(y) || !tl_shape_equal(got, want))
-        return tl_fail_tensor(
-            r->x, TL_ESHAPE, cell->name, "step returned %s, want the output [B,H] = %s",
-            tl_tensor_ok(y) ? tl_shape_text(got, text[0], sizeof text[0]) : "no tensor",
-            tl_shape_text(want, text[1], sizeof text[1]));
+    if (!tl_tensor_ok(y))
+        return tl_fail_tensor(r->x, TL_ESHAPE, cell->name,
+                              "step returned no tensor, want the output [B,H] = %s (an operand may "
+                              "have been none: w has %d, state %d)",
+                              tl_shape_text(want, text[1], sizeof text[1]), cell->nparams,
+                              cell->nstates);
+    if (!tl_shape_equal(got, want))
+        return tl_fail_tensor(r->x, TL_ESHAPE, cell->name,
+                              "step returned %s, want the output [B,H] = %s",
+                              tl_shape_text(got, text[0], sizeof text[0]),
+                              tl_shape_text(want, text[1], sizeof text[1]));
     for (int k = 0; k < cell->nstates; k++) {
         got = tl_shape_of(state[k]);
         if (!tl_tensor_ok(state[k]) || !tl_shape_equal(got, before[k]))

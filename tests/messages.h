@@ -1,4 +1,5 @@
-/* messages.h -- tables of error messages: what a user does wrong, and every word that is the answer.
+/* messages.h -- tables of error messages: what a user does wrong, and every word that is the
+ * answer.
  *
  * A row provokes one failure through the public API. walk_rows() compares code and text, then
  * holds the tape to its promise: after a reset it computes as if nothing had happened.
@@ -261,8 +262,8 @@ static inline void check_sources(const char *folder, int only, const char *const
     closedir(d);
 }
 
-/* RECORDS -- a row of statements that record. RETURNS -- of an expression that is a code. MAKES -- of
- * one that is NULL, with err filled. */
+/* RECORDS -- a row of statements that record. RETURNS -- of an expression that is a code. MAKES --
+ * of one that is NULL, with err filled. */
 #define RECORDS(NAME, ...)                                                                         \
     static int NAME(tl_tape *tape, tl_err *err)                                                    \
     {                                                                                              \

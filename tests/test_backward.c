@@ -1,4 +1,5 @@
-/* test_backward.c -- the queue of parameter gradients. The sweep is tested in test_grad.c, sequences in test_life.c. */
+/* test_backward.c -- the queue of parameter gradients. The sweep is tested in test_grad.c,
+ * sequences in test_life.c. */
 #include "tapeloop.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +11,8 @@ Test(backward, the_loss_must_be_one_number)
     cr_assert_eq(tl_backward(tl_zeros(tape, TL_F32, tl_shape1(3))), TL_ESHAPE);
     cr_assert(strstr(tl_tape_error(tape), "[3]"), "%s", tl_tape_error(tape));
     tl_tape_reset(tape);
-    cr_assert_eq(tl_backward(tl_zeros(tape, TL_F32, tl_shape2(1, 1))), TL_OK); /* no parameter in use: nothing to do */
+    cr_assert_eq(tl_backward(tl_zeros(tape, TL_F32, tl_shape2(1, 1))),
+                 TL_OK); /* no parameter in use: nothing to do */
     tl_tensor none = {0};
     cr_assert_eq(tl_backward(none), TL_EINVAL);
     tl_tape_free(tape);
@@ -20,7 +22,8 @@ Test(backward, a_parameter_the_loss_does_not_reach_gets_zeros)
 {
     tl_tape *tape = tl_tape_new(NULL);
     tl_params *set = tl_params_new(TL_F64);
-    tl_param *a = tl_param_new(set, "a", tl_shape1(2), NULL), *b = tl_param_new(set, "b", tl_shape1(2), NULL);
+    tl_param *a = tl_param_new(set, "a", tl_shape1(2), NULL),
+             *b = tl_param_new(set, "b", tl_shape1(2), NULL);
     tl_use(tape, b);
     cr_assert_eq(tl_backward(tl_sum_all(tl_use(tape, a))), TL_OK);
     double g[2];

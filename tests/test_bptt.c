@@ -1,5 +1,6 @@
-/* test_bptt.c -- every cell against hand-derived backpropagation through time (examples/by_hand.c), in double precision, 1e-10 relative: layers,
- * both directions, lengths with NaN in the padding, by scan and by unrolled loop. */
+/* test_bptt.c -- every cell against hand-derived backpropagation through time (examples/by_hand.c),
+ * in double precision, 1e-10 relative: layers, both directions, lengths with NaN in the padding, by
+ * scan and by unrolled loop. */
 #include "examples/by_hand.h"
 #include "tapeloop.h"
 
@@ -23,8 +24,10 @@ typedef struct network {
     int count[L_MAX][4];
     int32_t length[B];
     double x[T * B * I], dx[T * B * I];
-    double y[T * B * D_MAX * H], cy[T * B * D_MAX * H];                /* outputs, their coefficients in the loss */
-    double last[2][L_MAX * D_MAX * B * H], clast[2][L_MAX * D_MAX * B * H]; /* final h, c and theirs */
+    double y[T * B * D_MAX * H],
+        cy[T * B * D_MAX * H]; /* outputs, their coefficients in the loss */
+    double last[2][L_MAX * D_MAX * B * H],
+        clast[2][L_MAX * D_MAX * B * H]; /* final h, c and theirs */
     double first[2][L_MAX * D_MAX * B * H], dfirst[2][L_MAX * D_MAX * B * H];
 } network;
 
@@ -86,7 +89,8 @@ static void network_free(network *n)
 static void turn(double *out, const double *a, int len, int width, int reverse)
 {
     for (int t = 0; t < len; t++)
-        memcpy(out + t * width, a + (reverse ? len - 1 - t : t) * width, (size_t)width * sizeof(double));
+        memcpy(out + t * width, a + (reverse ? len - 1 - t : t) * width,
+               (size_t)width * sizeof(double));
 }
 
 /* by_hand_row -- row b through all layers and back, added to the gradients in n. */
@@ -106,9 +110,12 @@ static void by_hand_row(network *n, int b)
             double *const *w = n->weight[l][d];
             const hand_weights hw = {width, H, w[0], w[1], w[2], w[3]};
             turn(turned[l][d], in[l], len, width, d);
-            cr_assert_eq(hand_forward(&run[l][d], s.kind, &hw, len, turned[l][d], n->first[0] + at, n->first[1] + at), 0);
+            cr_assert_eq(hand_forward(&run[l][d], s.kind, &hw, len, turned[l][d], n->first[0] + at,
+                                      n->first[1] + at),
+                         0);
             for (int t = 0; t < len; t++)
-                memcpy(in[l + 1] + (d ? len - 1 - t : t) * wide + d * H, run[l][d].h + (t + 1) * H, H * sizeof(double));
+                memcpy(in[l + 1] + (d ? len - 1 - t : t) * wide + d * H, run[l][d].h + (t + 1) * H,
+                       H * sizeof(double));
             memcpy(n->last[0] + at, run[l][d].h + len * H, H * sizeof(double));
             memcpy(n->last[1] + at, run[l][d].c + len * H, H * sizeof(double));
         }
@@ -128,8 +135,10 @@ static void by_hand_row(network *n, int b)
             double *const *w = n->weight[l][d], *const *dw = n->dweight[l][d];
             const hand_weights hw = {width, H, w[0], w[1], w[2], w[3]};
             const hand_grads hg = {dw[0], dw[1], dw[2], dw[3]};
-            cr_assert_eq(hand_backward(&run[l][d], &hw, dy, n->clast[0] + at, n->states == 2 ? n->clast[1] + at : NULL, &hg, dx, NULL, NULL,
-                                       n->dfirst[0] + at, n->dfirst[1] + at), 0);
+            cr_assert_eq(hand_backward(&run[l][d], &hw, dy, n->clast[0] + at,
+                                       n->states == 2 ? n->clast[1] + at : NULL, &hg, dx, NULL,
+                                       NULL, n->dfirst[0] + at, n->dfirst[1] + at),
+                         0);
             for (int t = 0; t < len; t++)
                 for (int k = 0; k < width; k++)
                     din[(d ? len - 1 - t : t) * width + k] += dx[t * width + k];
@@ -142,14 +151,18 @@ static void by_hand_row(network *n, int b)
 }
 
 /* expect -- got and want agree to 1e-10 of the largest of want. */
-static void expect(const network *n, const char *what, const double *got, const double *want, int count)
+static void expect(const network *n, const char *what, const double *got, const double *want,
+                   int count)
 {
     double size = 1e-3;
     for (int i = 0; i < count; i++)
         size = fmax(size, fabs(want[i]));
     for (int i = 0; i < count; i++)
-        cr_assert(fabs(got[i] - want[i]) <= 1e-10 * size, "kind %d layers %d directions %d lengths %d unroll %d: %s[%d] is %.15g, by hand %.15g",
-                  (int)n->s.kind, n->s.layers, n->s.directions, n->s.lengths, n->s.unroll, what, i, got[i], want[i]);
+        cr_assert(
+            fabs(got[i] - want[i]) <= 1e-10 * size,
+            "kind %d layers %d directions %d lengths %d unroll %d: %s[%d] is %.15g, by hand %.15g",
+            (int)n->s.kind, n->s.layers, n->s.directions, n->s.lengths, n->s.unroll, what, i,
+            got[i], want[i]);
 }
 
 static tl_cell cell_of(hand_kind kind)
@@ -158,7 +171,9 @@ static tl_cell cell_of(hand_kind kind)
     tl_gru_opts gru = tl_gru_defaults();
     rnn.relu = kind == HAND_RNN_RELU;
     gru.reset_before = kind == HAND_GRU_BEFORE;
-    return kind == HAND_LSTM ? tl_lstm_cell(NULL) : kind == HAND_GRU || kind == HAND_GRU_BEFORE ? tl_gru_cell(&gru) : tl_rnn_cell(&rnn);
+    return kind == HAND_LSTM                             ? tl_lstm_cell(NULL)
+           : kind == HAND_GRU || kind == HAND_GRU_BEFORE ? tl_gru_cell(&gru)
+                                                         : tl_rnn_cell(&rnn);
 }
 
 static void compare(setting s)
@@ -192,7 +207,8 @@ static void compare(setting s)
     if (s.lengths)
         args.lengths = tl_input_i32(tape, tl_shape1(B), n->length);
     for (int k = 0; k < n->states; k++)
-        in[nin++] = args.initial[k] = tl_input_f64(tape, tl_shape3(s.layers * D, B, H), n->first[k]);
+        in[nin++] = args.initial[k] =
+            tl_input_f64(tape, tl_shape3(s.layers * D, B, H), n->first[k]);
     for (int l = 0; l < s.layers; l++)
         for (int d = 0; d < D; d++)
             for (int k = 0; k < 4; k++) {
@@ -203,7 +219,9 @@ static void compare(setting s)
     tl_sequence_out out = tl_sequence_apply(seq, in[0], &args);
     tl_tensor loss = tl_sum_all(tl_mul(out.y, tl_input_f64(tape, tl_shape3(T, B, wide), n->cy)));
     for (int k = 0; k < n->states; k++)
-        loss = tl_add(loss, tl_sum_all(tl_mul(out.state[k], tl_input_f64(tape, tl_shape3(s.layers * D, B, H), n->clast[k]))));
+        loss = tl_add(
+            loss, tl_sum_all(tl_mul(out.state[k], tl_input_f64(tape, tl_shape3(s.layers * D, B, H),
+                                                               n->clast[k]))));
     cr_assert_eq(tl_grad(1, &loss, NULL, nin, in, grad), TL_OK, "%s", tl_tape_error(tape));
 
     double got[T * B * D_MAX * H + 4 * H * D_MAX * H];
@@ -222,7 +240,8 @@ static void compare(setting s)
     for (int l = 0; l < s.layers; l++)
         for (int d = 0; d < D; d++)
             for (int k = 0; k < 4; k++) {
-                cr_assert_eq(tl_read_f64(grad[at++], got, n->count[l][k]), TL_OK, "%s", tl_tape_error(tape));
+                cr_assert_eq(tl_read_f64(grad[at++], got, n->count[l][k]), TL_OK, "%s",
+                             tl_tape_error(tape));
                 expect(n, name[k], got, n->dweight[l][d][k], n->count[l][k]);
             }
     tl_tape_free(tape);
@@ -265,7 +284,8 @@ Test(bptt, gru_reset_before)
     compare_all(HAND_GRU_BEFORE);
 }
 
-/* The hand-derived gradients themselves against central differences: the reference must not be wrong in the same way. */
+/* The hand-derived gradients themselves against central differences: the reference must not be
+ * wrong in the same way. */
 Test(bptt, the_reference_agrees_with_differences)
 {
     for (int kind = HAND_RNN_TANH; kind <= HAND_GRU_BEFORE; kind++) {
@@ -282,12 +302,14 @@ Test(bptt, the_reference_agrees_with_differences)
             for (int t = 0; t < T; t++)
                 for (int b = 0; b < B; b++)
                     for (int k = 0; t < n->length[b] && k < 2 * H; k++)
-                        loss[side] += n->y[(t * B + b) * 2 * H + k] * n->cy[(t * B + b) * 2 * H + k];
+                        loss[side] +=
+                            n->y[(t * B + b) * 2 * H + k] * n->cy[(t * B + b) * 2 * H + k];
             for (int k = 0; k < n->states; k++)
                 for (int i = 0; i < 4 * B * H; i++)
                     loss[side] += n->last[k][i] * n->clast[k][i];
         }
-        cr_assert(fabs((loss[1] - loss[0]) / (2 * step) - dw) < 1e-7 * fmax(1, fabs(dw)), "kind %d: differences %.10g, by hand %.10g", kind,
+        cr_assert(fabs((loss[1] - loss[0]) / (2 * step) - dw) < 1e-7 * fmax(1, fabs(dw)),
+                  "kind %d: differences %.10g, by hand %.10g", kind,
                   (loss[1] - loss[0]) / (2 * step), dw);
         network_free(n);
     }

@@ -56,7 +56,8 @@ Test(cell, mistakes_are_named)
     for (int i = 0; i < 6; i++) {
         tl_cell c = small_cell();
         tl_cell_param_add(&c, "w", bad[i], tl_init_constant(0));
-        refused(c, TL_EINVAL, "parameter");
+        refused(c, TL_EINVAL, "small, w: got");
+        refused(c, TL_EINVAL, bad[i]);
     }
     tl_cell c = small_cell();
     tl_cell_state_add(&c, "s", "H,2");
@@ -89,7 +90,7 @@ Test(cell, the_first_mistake_counts_and_null_is_harmless)
     tl_cell c = small_cell();
     tl_cell_state_add(&c, "s", "?");
     tl_cell_param_add(&c, "w", "?", tl_init_constant(0));
-    refused(c, TL_EINVAL, "state's width");
+    refused(c, TL_EINVAL, "s: got a width");
     tl_cell_param_add(NULL, "w", "H", tl_init_constant(0));
     tl_cell_state_add(NULL, "s", "H");
     tl_cell_begin(NULL, NULL, 0);

@@ -1,4 +1,5 @@
-/* test_effect.c -- what may be queued, and what is refused. Sequences of effects are in test_life.c. */
+/* test_effect.c -- what may be queued, and what is refused. Sequences of effects are in
+ * test_life.c. */
 #include "tapeloop.h"
 
 #include <criterion/criterion.h>
@@ -11,7 +12,8 @@ Test(effect, an_assignment_of_another_shape_or_type_is_refused_by_name)
     tl_param *p = tl_param_new(set, "w", tl_shape2(2, 3), NULL);
     tl_assign(p, tl_zeros(tape, TL_F32, tl_shape2(3, 2)));
     cr_assert_eq(tl_tape_status(tape), TL_ESHAPE);
-    cr_assert(strstr(tl_tape_error(tape), "tl_assign: got f32 [3,2], but w is f32 [2,3]"), "%s", tl_tape_error(tape));
+    cr_assert(strstr(tl_tape_error(tape), "tl_assign: got f32 [3,2], but w is f32 [2,3]"), "%s",
+              tl_tape_error(tape));
     tl_tape_reset(tape);
     tl_assign(p, tl_zeros(tape, TL_F64, tl_shape2(2, 3)));
     cr_assert_eq(tl_tape_status(tape), TL_EDTYPE);

@@ -1,4 +1,5 @@
-/* test_fuse.c -- which values share an instruction, read off the plan's text; and that sharing changes no bit. */
+/* test_fuse.c -- which values share an instruction, read off the plan's text; and that sharing
+ * changes no bit. */
 #include "core/memory.h"
 #include "core/run.h"
 #include "core/scan.h"
@@ -31,7 +32,8 @@ static int tiles_of(tl_tape *tape, int n, const tl_tensor *t)
 Test(fuse, a_chain_is_one_pass)
 {
     tl_tape *tape = check_tape(1);
-    tl_tensor a = check_random(tape, TL_F32, tl_shape2(9, 7), 1), b = check_random(tape, TL_F32, tl_shape1(7), 2);
+    tl_tensor a = check_random(tape, TL_F32, tl_shape2(9, 7), 1),
+              b = check_random(tape, TL_F32, tl_shape1(7), 2);
     tl_tensor y = tl_mul(tl_tanh(tl_add_scalar(tl_mul(a, b), 0.5)), tl_sigmoid(a));
     cr_assert_eq(tiles_of(tape, 1, &y), 1, "%s", tl_tape_error(tape));
     tl_tape_free(tape);
@@ -40,7 +42,8 @@ Test(fuse, a_chain_is_one_pass)
 Test(fuse, several_results_of_one_shape_are_one_pass)
 {
     tl_tape *tape = check_tape(1);
-    tl_tensor a = check_random(tape, TL_F64, tl_shape2(4, 6), 1), b = check_random(tape, TL_F64, tl_shape2(4, 6), 2);
+    tl_tensor a = check_random(tape, TL_F64, tl_shape2(4, 6), 1),
+              b = check_random(tape, TL_F64, tl_shape2(4, 6), 2);
     const tl_tensor y[] = {tl_add(a, b), tl_mul(a, b), tl_sin(tl_sub(a, b))};
     cr_assert_eq(tiles_of(tape, 3, y), 1);
     tl_tape_free(tape);
@@ -83,10 +86,13 @@ Test(fuse, slices_of_a_sum_are_computed_where_they_are_read)
 {
     tl_tape *tape = check_tape(1);
     enum { B = 3, H = 4 };
-    tl_tensor x = check_random(tape, TL_F64, tl_shape2(B, 4 * H), 1), b = check_random(tape, TL_F64, tl_shape1(4 * H), 2);
+    tl_tensor x = check_random(tape, TL_F64, tl_shape2(B, 4 * H), 1),
+              b = check_random(tape, TL_F64, tl_shape1(4 * H), 2);
     tl_no_grad_open(tape);
     tl_tensor z = tl_add(x, b);
-    tl_tensor y = tl_mul(tl_sigmoid(tl_chunk(z, 4, 0)), tl_add(tl_tanh(tl_chunk(z, 4, 1)), tl_mul(tl_chunk(z, 4, 2), tl_chunk(z, 4, 3))));
+    tl_tensor y =
+        tl_mul(tl_sigmoid(tl_chunk(z, 4, 0)),
+               tl_add(tl_tanh(tl_chunk(z, 4, 1)), tl_mul(tl_chunk(z, 4, 2), tl_chunk(z, 4, 3))));
     tl_no_grad_close(tape);
     cr_assert_eq(tiles_of(tape, 1, &y), 1);
     double *xv = check_values(x), *bv = check_values(b), *got = check_values(y);
@@ -107,7 +113,8 @@ Test(fuse, pieces_are_written_where_they_belong)
 {
     tl_tape *tape = check_tape(1);
     tl_tensor a = check_random(tape, TL_F64, tl_shape2(3, 4), 1);
-    const tl_tensor piece[] = {tl_exp(a), tl_sin(a), tl_matmul(a, check_random(tape, TL_F64, tl_shape2(4, 4), 2))};
+    const tl_tensor piece[] = {tl_exp(a), tl_sin(a),
+                               tl_matmul(a, check_random(tape, TL_F64, tl_shape2(4, 4), 2))};
     tl_tensor y = tl_concat(3, piece, 1);
     cr_assert_eq(tl_eval(1, &y), TL_OK);
     char *text = tl__plan_dump(tape);
@@ -135,11 +142,14 @@ Test(fuse, long_groups_are_cut_into_runs)
     tl_tape_free(tape);
 }
 
-/* An LSTM as one writes it: the step is one product and one pass, the gates' wide sum never touches memory, c and h stay in place. */
+/* An LSTM as one writes it: the step is one product and one pass, the gates' wide sum never
+ * touches memory, c and h stay in place. */
 static tl_tensor lstm(tl_tape *tape, int64_t T, int64_t B, int64_t I, int64_t H, tl_tensor *last)
 {
-    tl_tensor xs = check_random(tape, TL_F32, tl_shape3(T, B, I), 1), w = check_random(tape, TL_F32, tl_shape2(4 * H, I), 2),
-              u = check_random(tape, TL_F32, tl_shape2(4 * H, H), 3), b = check_random(tape, TL_F32, tl_shape1(4 * H), 4);
+    tl_tensor xs = check_random(tape, TL_F32, tl_shape3(T, B, I), 1),
+              w = check_random(tape, TL_F32, tl_shape2(4 * H, I), 2),
+              u = check_random(tape, TL_F32, tl_shape2(4 * H, H), 3),
+              b = check_random(tape, TL_F32, tl_shape1(4 * H), 4);
     tl_tensor zero = tl_zeros(tape, TL_F32, tl_shape2(B, H));
     tl_scan s = tl_scan_open(tape, T, NULL);
     tl_tensor h = tl_scan_carry(s, zero), c = tl_scan_carry(s, zero), x = tl_scan_each(s, xs);
@@ -158,7 +168,8 @@ static tl_tensor lstm(tl_tape *tape, int64_t T, int64_t B, int64_t I, int64_t H,
 /* body_of -- the lines of the plan's only loop. */
 static char *body_of(tl_tape *tape)
 {
-    char *text = tl__plan_dump(tape), *loop = text ? strstr(text, "loop, ") : NULL, *from = loop ? strchr(loop, '\n') + 1 : NULL, *to = from;
+    char *text = tl__plan_dump(tape), *loop = text ? strstr(text, "loop, ") : NULL,
+         *from = loop ? strchr(loop, '\n') + 1 : NULL, *to = from;
     while (to && strncmp(to, "  ", 2) == 0)
         to = strchr(to, '\n') + 1;
     char *body = from ? calloc(1, (size_t)(to - from) + 1) : NULL;

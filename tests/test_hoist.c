@@ -1,4 +1,5 @@
-/* test_hoist.c -- what leaves a loop and what stays, read off the plan's text; and that the numbers stay the same to rounding. */
+/* test_hoist.c -- what leaves a loop and what stays, read off the plan's text; and that the
+ * numbers stay the same to rounding. */
 #include "core/grad.h"
 #include "core/memory.h"
 #include "core/run.h"
@@ -21,8 +22,10 @@ typedef struct parts {
 static parts parts_new(void)
 {
     tl_tape *tape = check_tape(1);
-    return (parts){tape, check_random(tape, TL_F64, tl_shape3(T, B, I), 1), check_random(tape, TL_F64, tl_shape2(H, I), 2),
-                   tl_scale(check_random(tape, TL_F64, tl_shape2(H, H), 3), 0.3), check_random(tape, TL_F64, tl_shape2(B, H), 4)};
+    return (parts){tape, check_random(tape, TL_F64, tl_shape3(T, B, I), 1),
+                   check_random(tape, TL_F64, tl_shape2(H, I), 2),
+                   tl_scale(check_random(tape, TL_F64, tl_shape2(H, H), 3), 0.3),
+                   check_random(tape, TL_F64, tl_shape2(B, H), 4)};
 }
 
 static int has(const char *text, const char *words)
@@ -47,7 +50,8 @@ static tl_tensor rnn(parts p, int64_t reverse, tl_tensor lengths)
     o.lengths = lengths;
     tl_scan s = tl_scan_open(p.tape, T, &o);
     tl_tensor h = tl_scan_carry(s, p.h0), x = tl_scan_each(s, p.xs);
-    tl_tensor h1 = tl_tanh(tl_add(tl_linear(tl_square(x), p.w, (tl_tensor){0}), tl_linear(h, p.u, (tl_tensor){0})));
+    tl_tensor h1 = tl_tanh(
+        tl_add(tl_linear(tl_square(x), p.w, (tl_tensor){0}), tl_linear(h, p.u, (tl_tensor){0})));
     tl_scan_next(s, h, h1);
     tl_scan_close(s);
     return tl_scan_stacked(s, h1);
@@ -156,16 +160,21 @@ static tl_tensor ragged(parts p)
     return rnn(p, 0, tl_input_i32(p.tape, tl_shape1(B), (const int32_t[]){5, 2, 0}));
 }
 
-/* low_rank -- operands of fewer axes than the result, time, and pieces: all get their axis in the right place. */
+/* low_rank -- operands of fewer axes than the result, time, and pieces: all get their axis in
+ * the right place. */
 static tl_tensor low_rank(parts p)
 {
     tl_tensor rows = tl_reshape(tl_slice(p.xs, 1, 0, 1), tl_shape2(T, I));
     tl_scan s = tl_scan_open(p.tape, T, NULL);
     tl_tensor h = tl_scan_carry(s, p.h0), x = tl_scan_each(s, p.xs), row = tl_scan_each(s, rows);
     tl_tensor t = tl_scale(tl_cast(tl_scan_time(s), TL_F64), 0.1);
-    const tl_tensor piece[] = {tl_slice(tl_mul(x, row), 1, 0, 2), tl_broadcast_to(t, tl_shape2(B, 1)), tl_slice(tl_broadcast_to(row, tl_shape2(B, I)), 1, 3, 1)};
+    const tl_tensor piece[] = {tl_slice(tl_mul(x, row), 1, 0, 2),
+                               tl_broadcast_to(t, tl_shape2(B, 1)),
+                               tl_slice(tl_broadcast_to(row, tl_shape2(B, I)), 1, 3, 1)};
     tl_tensor wide = tl_add(tl_concat(3, piece, 1), tl_mul(row, t));
-    tl_scan_next(s, h, tl_tanh(tl_add(tl_linear(wide, p.w, (tl_tensor){0}), tl_linear(h, p.u, (tl_tensor){0}))));
+    tl_scan_next(
+        s, h,
+        tl_tanh(tl_add(tl_linear(wide, p.w, (tl_tensor){0}), tl_linear(h, p.u, (tl_tensor){0}))));
     tl_scan_close(s);
     return tl_scan_last(s, h);
 }

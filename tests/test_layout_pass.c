@@ -1,4 +1,5 @@
-/* test_layout_pass.c -- buffers share places when their lives do not meet, and that changes no bit. */
+/* test_layout_pass.c -- buffers share places when their lives do not meet, and that changes no
+ * bit. */
 #include "core/run.h"
 #include "core/space.h"
 #include "ops/ops.h"
@@ -11,7 +12,8 @@ enum { LENGTH = 40, N = 64 };
 /* chain -- x = tanh(x w), many times over. */
 static tl_tensor chain(tl_tape *tape)
 {
-    tl_tensor x = check_random(tape, TL_F64, tl_shape2(N, N), 1), w = tl_scale(check_random(tape, TL_F64, tl_shape2(N, N), 2), 0.1);
+    tl_tensor x = check_random(tape, TL_F64, tl_shape2(N, N), 1),
+              w = tl_scale(check_random(tape, TL_F64, tl_shape2(N, N), 2), 0.1);
     tl_no_grad_open(tape);
     for (int k = 0; k < LENGTH; k++)
         x = tl_tanh(tl_matmul(x, w));
@@ -46,10 +48,12 @@ Test(layout_pass, a_long_chain_takes_a_few_buffers)
     free(b);
 }
 
-/* A body reads values from outside through the whole loop, and its own buffers must not lie on them. */
+/* A body reads values from outside through the whole loop, and its own buffers must not lie on
+ * them. */
 static tl_tensor nested(tl_tape *tape)
 {
-    tl_tensor x = check_random(tape, TL_F64, tl_shape2(3, 5), 1), w = check_random(tape, TL_F64, tl_shape2(5, 5), 2);
+    tl_tensor x = check_random(tape, TL_F64, tl_shape2(3, 5), 1),
+              w = check_random(tape, TL_F64, tl_shape2(5, 5), 2);
     tl_tensor u = tl_matmul(x, w), v = tl_exp(tl_scale(u, 0.1));
     tl_scan s = tl_scan_open(tape, 4, NULL);
     tl_tensor h = tl_scan_carry(s, u);

@@ -75,8 +75,9 @@ Test(leaf, a_wrong_binding_is_refused)
     tl_param *p = tl_param_new(set, "encoder.w", tl_shape2(2, 3), NULL);
     tl_bind(tape, p, tl_zeros(tape, TL_F32, tl_shape2(3, 2)));
     cr_assert_eq(tl_tape_status(tape), TL_ESHAPE);
-    cr_assert(strstr(tl_tape_error(tape), "encoder.w") && strstr(tl_tape_error(tape), "[3,2]") && strstr(tl_tape_error(tape), "[2,3]"), "%s",
-              tl_tape_error(tape));
+    cr_assert(strstr(tl_tape_error(tape), "encoder.w") && strstr(tl_tape_error(tape), "[3,2]") &&
+                  strstr(tl_tape_error(tape), "[2,3]"),
+              "%s", tl_tape_error(tape));
     tl_tape_reset(tape);
     tl_bind(tape, p, tl_zeros(tape, TL_F64, tl_shape2(2, 3)));
     cr_assert_eq(tl_tape_status(tape), TL_EDTYPE);

@@ -1,5 +1,5 @@
-/* test_life.c -- sequences of events in the life of values, parameters and states. Each test is a story that a training
- * program may tell; the rules are in core/README.md. */
+/* test_life.c -- sequences of events in the life of values, parameters and states. Each test is a
+ * story that a training program may tell; the rules are in core/README.md. */
 #include "tapeloop.h"
 
 #include <criterion/criterion.h>
@@ -334,7 +334,8 @@ Test(life, backward_twice_adds_and_a_commit_without_a_step_stores)
             cr_assert_eq(g[i], 3.0 * round); /* stored gradients add up too */
         cr_assert_eq(tl_tape_reset(k.tape), TL_OK);
     }
-    cr_assert_eq(descend(k, tl_sum_all(tl_use(k.tape, k.w))), TL_OK); /* the step takes 6 + 1 and clears */
+    cr_assert_eq(descend(k, tl_sum_all(tl_use(k.tape, k.w))),
+                 TL_OK); /* the step takes 6 + 1 and clears */
     float w[12];
     get(k, w);
     cr_assert_float_eq(w[0], -0.5f - 0.7f, 1e-6);

@@ -253,14 +253,14 @@ static const row rows[] = {
     ROW(meta_no_object, EFORMAT, "~/f: __metadata__ is not an object"),
     ROW(meta_no_string, EFORMAT, "~/f: metadata \"step\" is not a string"),
     ROW(report, ENAME,
-        "~/f: 1 missing, 1 unexpected, 0 of another shape or type: unexpected: V\nmissing: W "
-        "[2]\n"),
+        "~/f: 1 missing, 1 unexpected, 0 of another shape or type: unexpected: V; missing: W "
+        "[2]"),
     ROW(wrong_shape, ESHAPE,
         "~/f: 0 missing, 0 unexpected, 1 of another shape or type: wrong shape: W is [3] in the "
-        "file, want [2]\n"),
+        "file, want [2]"),
     ROW(wrong_type, EDTYPE,
         "~/f: 0 missing, 0 unexpected, 1 of another shape or type: wrong type: W is I32 in the "
-        "file, want f32\n"),
+        "file, want f32"),
     ROW(version_text, EFORMAT, "~/f: its version \"new\" is no number"),
     ROW(version_later, EUNSUPPORTED,
         "~/f: written in version 99 of the format, this library knows 1"),

@@ -177,6 +177,14 @@ static tl_tensor bad_output(const tl_cell *cell, const tl_tensor *w, tl_tensor x
     return x;
 }
 
+/* no_output -- reads a parameter that the cell does not have. */
+static tl_tensor no_output(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                           const tl_tensor *aux)
+{
+    (void)cell, (void)x, (void)aux;
+    return state[0] = tl_tanh(tl_add(state[0], w[1]));
+}
+
 static tl_tensor bad_state(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
                            const tl_tensor *aux)
 {
@@ -201,6 +209,7 @@ static int apply_step(tl_tape *tape, tl_step_fn fn)
 }
 
 RETURNS(step_output, apply_step(tape, bad_output))
+RETURNS(step_nothing, apply_step(tape, no_output))
 RETURNS(step_state, apply_step(tape, bad_state))
 RETURNS(step_inside, apply_step(tape, bad_product))
 
@@ -381,9 +390,9 @@ static const row rows[] = {
     ROW(cell_none, EINVAL, "cell: got none"),
     ROW(cell_params, EINVAL, "cell mine: got more than TL_CELL_PARAMS parameters"),
     ROW(cell_states, EINVAL, "cell mine: got more than TL_CELL_STATES states"),
-    ROW(cell_rank, EINVAL, "cell mine: got a parameter with more than TL_CELL_RANK axes"),
-    ROW(cell_shape, EINVAL, "cell mine: got a parameter's shape that is not written like \"4H,I\""),
-    ROW(cell_width, EINVAL, "cell mine: got a state's width that is not written like \"2H\""),
+    ROW(cell_rank, EINVAL, "cell mine, W: got more than TL_CELL_RANK axes: H,H,H,H,H"),
+    ROW(cell_shape, EINVAL, "cell mine, W: got a shape that is not written like \"4H,I\": 4H x I"),
+    ROW(cell_width, EINVAL, "cell mine, c: got a width that is not written like \"2H\": H,2"),
     ROW(cell_no_name, EINVAL, "cell (unnamed): got no name"),
     ROW(cell_no_step, EINVAL, "cell mine: got no step"),
     ROW(cell_no_state, EINVAL, "cell mine: got no state, want at least one"),
@@ -406,6 +415,9 @@ static const row rows[] = {
     ROW(apply_length_rows, ESHAPE,
         "lstm/step: tl_scan_carry: got [2,4] in a step of a scan with lengths [3], want [3,...]"),
     ROW(step_output, ESHAPE, "lstm/step: mine: step returned [2,3], want the output [B,H] = [2,4]"),
+    ROW(step_nothing, ESHAPE,
+        "lstm/step: mine: step returned no tensor, want the output [B,H] = [2,4] (an operand may "
+        "have been none: w has 1, state 1)"),
     ROW(step_state, ESHAPE, "lstm/step: mine: step left [2,3] in state h, want [2,4]"),
     ROW(step_inside, ESHAPE, "lstm/step: matmul: got [2,3] x [2,4], want [m,k] x [k,n]"),
     ROW(memory_rows, EINVAL, "sequence memory: got lstm and B 0, want a sequence and B >= 1"),

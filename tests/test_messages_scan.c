@@ -294,7 +294,8 @@ static const row rows[] = {
 
 static const char *const here[] = {"scan.c", "scan_result.c", "scan_adjoint.c", NULL};
 
-/* Of the planner: what only an operation of the user's own could bring about, or its own mistake. */
+/* Of the planner: what only an operation of the user's own could bring about, or its own mistake.
+ */
 static const left_out plan_left_out[] = {
     {"no strides for a dense operand", "a view of the user's own without strides"},
     {"got %u operands, pointwise operations", "a pointwise operation of the user's own"},

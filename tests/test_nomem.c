@@ -1,6 +1,7 @@
-/* test_nomem.c -- the n-th allocation fails, for n = 1, 2, 3, ... until a whole training step goes through: recording,
- * gradient, planning, running and commit. Every failure is TL_ENOMEM, no parameter has changed, and after a reset the same
- * step succeeds. Leaks are for the sanitizer run to find. */
+/* test_nomem.c -- the n-th allocation fails, for n = 1, 2, 3, ... until a whole training step goes
+ * through: recording, gradient, planning, running and commit. Every failure is TL_ENOMEM, no
+ * parameter has changed, and after a reset the same step succeeds. Leaks are for the sanitizer run
+ * to find. */
 #include "core/memory.h"
 #include "tapeloop.h"
 
@@ -16,7 +17,8 @@ static int step_once(tl_tape *tape, tl_param *w, const float *x)
     tl_tensor xs = tl_input_f32(tape, tl_shape3(T, B, H), x);
     tl_scan s = tl_scan_open(tape, T, NULL);
     tl_tensor h = tl_scan_carry(s, tl_zeros(tape, TL_F32, tl_shape2(B, H)));
-    tl_tensor h1 = tl_tanh(tl_linear(tl_add(tl_scan_each(s, xs), h), tl_use(tape, w), (tl_tensor){0}));
+    tl_tensor h1 =
+        tl_tanh(tl_linear(tl_add(tl_scan_each(s, xs), h), tl_use(tape, w), (tl_tensor){0}));
     tl_scan_next(s, h, h1);
     tl_scan_close(s);
     tl_tensor hs = tl_scan_stacked(s, h1);
@@ -68,10 +70,12 @@ Test(nomem, every_allocation_of_a_training_step_may_fail)
         }
         failures++;
         cr_assert_eq(code, TL_ENOMEM, "allocation %ld: got %d (%s)", n, code, tl_tape_error(tape));
-        cr_assert_eq(memcmp(after, before, sizeof before), 0, "allocation %ld changed the parameter", n);
+        cr_assert_eq(memcmp(after, before, sizeof before), 0,
+                     "allocation %ld changed the parameter", n);
         if (tape) {
             cr_assert_eq(tl_tape_reset(tape), TL_OK);
-            cr_assert_eq(step_once(tape, w, x), TL_OK, "after allocation %ld: %s", n, tl_tape_error(tape));
+            cr_assert_eq(step_once(tape, w, x), TL_OK, "after allocation %ld: %s", n,
+                         tl_tape_error(tape));
             tl_param_get_f32(w, after, H * H);
             cr_assert_eq(memcmp(after, want, sizeof want), 0, "after allocation %ld", n);
         }

@@ -1,5 +1,6 @@
-/* test_plan.c -- the key and the cache: what is planned again, what is found, what is bound anew at each run. */
-#include "core/node.h"
+/* test_plan.c -- the key and the cache: what is planned again, what is found, what is bound anew
+ * at each run. */
+#include "core/memory.h"
 #include "core/run.h"
 #include "core/space.h"
 #include "ops/ops.h"
@@ -125,10 +126,47 @@ Test(plan, strides_of_live_values_are_part_of_the_key_and_offsets_are_not)
     tl_tape_free(tape);
 }
 
+/* count_of -- how often the dump of the plan of t has these words. */
+static int count_of(tl_tape *tape, tl_tensor t, const char *words)
+{
+    cr_assert_eq(tl_eval(1, &t), TL_OK, "%s", tl_tape_error(tape));
+    char *text = tl__plan_dump(tape);
+    int n = 0;
+    for (const char *p = text; p && (p = strstr(p, words)) != NULL; p++)
+        n++;
+    tl__free(text);
+    return n;
+}
+
+Test(plan, what_is_written_twice_is_computed_once)
+{
+    tl_tape *tape = check_tape(1);
+    tl_tensor a = check_random(tape, TL_F64, tl_shape2(3, 3), 1);
+    tl_no_grad_open(tape);
+    tl_tensor x = tl_tanh(tl_matmul(a, a)), y = tl_tanh(tl_matmul(a, a));
+    tl_no_grad_close(tape);
+    cr_assert_eq(count_of(tape, tl_add(x, y), "contract  contract"), 1);
+    tl_tape_free(tape);
+}
+
+Test(plan, draws_and_constants_written_twice_stay_two)
+{
+    tl_tape *tape = check_tape(1);
+    tl_no_grad_open(tape);
+    tl_tensor x = tl_randn(tape, TL_F64, tl_shape1(8)), y = tl_randn(tape, TL_F64, tl_shape1(8));
+    tl_tensor apart = tl_sum_all(tl_abs(tl_sub(x, y)));
+    tl_tensor a = tl_add_scalar(x, 1.0), b = tl_add_scalar(x, 2.0);
+    tl_no_grad_close(tape);
+    cr_assert(1e-3 < tl_item(apart));
+    cr_assert(fabs(tl_item(tl_sum_all(tl_sub(b, a))) - 8) < 1e-12);
+    tl_tape_free(tape);
+}
+
 Test(plan, a_dump_names_what_runs)
 {
     tl_tape *tape = check_tape(1);
-    tl_tensor x = check_random(tape, TL_F32, tl_shape2(4, 5), 1), w = check_random(tape, TL_F32, tl_shape2(5, 6), 2);
+    tl_tensor x = check_random(tape, TL_F32, tl_shape2(4, 5), 1),
+              w = check_random(tape, TL_F32, tl_shape2(5, 6), 2);
     tl_tensor y = tl_tanh(tl_matmul(x, w));
     cr_assert_eq(tl__plan_dump(tape), NULL);
     cr_assert_eq(tl_eval(1, &y), TL_OK);

@@ -32,10 +32,11 @@ Test(print, a_tape_shows_formulas_scopes_and_bodies)
     tl_scan_next(s, h, tl_name(tl_tanh(tl_add(h, tl_scan_each(s, x))), "h1"));
     tl_scan_close(s);
     tl_scope_close(tape);
-    tl_scan_last(s, h);
+    tl_neg(tl_scan_last(s, h));
     char *text = tl_tape_text(tape, NULL);
     cr_assert(strstr(text, "x            = input"), "%s", text);
     cr_assert(strstr(text, "# cell"), "%s", text);
+    cr_assert(strstr(text, "\n#\n"), "%s", text); /* here the scope ends */
     cr_assert(strstr(text, "scan over t = 0 .. 1 {"), "%s", text);
     cr_assert(strstr(text, "h1           = tanh(%"), "%s", text);
     cr_assert(strstr(text, ", then h1"), "%s", text);

@@ -1,5 +1,6 @@
-/* test_run.c -- runs: which values stay, that looking changes nothing, errors with their place, no memory, no steps, no elements; and random programs
- * computed with every combination of passes. */
+/* test_run.c -- runs: which values stay, that looking changes nothing, errors with their place,
+ * no memory, no steps, no elements; and random programs computed with every combination of
+ * passes. */
 #include "core/grad.h"
 #include "core/memory.h"
 #include "core/node.h"
@@ -21,7 +22,8 @@ Test(run, roots_scalars_wanted_values_and_what_is_pending_reads_stay)
 {
     tl_tape *tape = check_tape(1);
     tl_no_grad_open(tape);
-    tl_tensor a = check_random(tape, TL_F64, tl_shape2(3, 3), 1), e = tl_exp(a), s = tl_sin(e), wanted = tl_want(tl_cos(s));
+    tl_tensor a = check_random(tape, TL_F64, tl_shape2(3, 3), 1), e = tl_exp(a), s = tl_sin(e),
+              wanted = tl_want(tl_cos(s));
     tl_tensor sum = tl_sum_all(wanted), y = tl_mul(wanted, sum), pending = tl_neg(s);
     tl_no_grad_close(tape);
     cr_assert_eq(tl_eval(1, &y), TL_OK);
@@ -37,7 +39,8 @@ Test(run, roots_scalars_wanted_values_and_what_is_pending_reads_stay)
 Test(run, outside_no_grad_what_adjoints_read_stays)
 {
     tl_tape *tape = check_tape(1);
-    tl_tensor a = check_random(tape, TL_F64, tl_shape2(3, 3), 1), t = tl_tanh(a), n = tl_neg(t), y = tl_add(n, a);
+    tl_tensor a = check_random(tape, TL_F64, tl_shape2(3, 3), 1), t = tl_tanh(a), n = tl_neg(t),
+              y = tl_add(n, a);
     cr_assert_eq(tl_eval(1, &y), TL_OK);
     cr_assert_eq(life_of(t), TL_LIVE);
     cr_assert_eq(life_of(n), TL_DROPPED);
@@ -63,7 +66,8 @@ Test(run, an_error_names_operation_scope_and_step_and_changes_nothing)
 {
     tl_tape *tape = check_tape(1);
     const int32_t index[] = {0, 1, 2, 7, 1};
-    tl_tensor table = check_random(tape, TL_F64, tl_shape2(4, 2), 1), ids = tl_input_i32(tape, tl_shape1(5), index);
+    tl_tensor table = check_random(tape, TL_F64, tl_shape2(4, 2), 1),
+              ids = tl_input_i32(tape, tl_shape1(5), index);
     tl_scan_opts o = tl_scan_defaults();
     o.name = "decoder";
     tl_scan s = tl_scan_open(tape, 5, &o);
@@ -83,19 +87,23 @@ Test(run, an_error_names_operation_scope_and_step_and_changes_nothing)
 /* program -- a bit of everything: two nested loops, a product, pieces, a sum, a draw. */
 static tl_tensor program(tl_tape *tape, int64_t T, int64_t B)
 {
-    tl_tensor xs = check_random(tape, TL_F64, tl_shape3(T, B, 3), 1), w = check_random(tape, TL_F64, tl_shape2(3, 3), 2);
-    tl_tensor start = tl_mul(tl_randn(tape, TL_F64, tl_shape2(B, 3)), tl_tanh(tl_zeros(tape, TL_F64, tl_shape2(B, 3))));
+    tl_tensor xs = check_random(tape, TL_F64, tl_shape3(T, B, 3), 1),
+              w = check_random(tape, TL_F64, tl_shape2(3, 3), 2);
+    tl_tensor start = tl_mul(tl_randn(tape, TL_F64, tl_shape2(B, 3)),
+                             tl_tanh(tl_zeros(tape, TL_F64, tl_shape2(B, 3))));
     tl_scan s = tl_scan_open(tape, T, NULL);
     tl_tensor h = tl_scan_carry(s, start), x = tl_scan_each(s, xs);
     tl_scan inner = tl_scan_open(tape, 2, NULL);
     tl_tensor g = tl_scan_carry(inner, h);
     tl_scan_next(inner, g, tl_tanh(tl_add(tl_matmul(g, w), tl_dropout(x, 0.3))));
     tl_scan_close(inner);
-    tl_tensor last = tl_scan_last(inner, g), parts[] = {tl_slice(last, 1, 2, 1), tl_slice(last, 1, 0, 2)};
+    tl_tensor last = tl_scan_last(inner, g),
+              parts[] = {tl_slice(last, 1, 2, 1), tl_slice(last, 1, 0, 2)};
     tl_scan_next(s, h, tl_concat(2, parts, 1));
     tl_scan_close(s);
     tl_tensor all = tl_scan_stacked(s, last);
-    return tl_add(tl_sum_all(tl_square(all)), tl_sum_all(tl_mul(tl_scan_last(s, h), tl_scan_summed(s, last))));
+    return tl_add(tl_sum_all(tl_square(all)),
+                  tl_sum_all(tl_mul(tl_scan_last(s, h), tl_scan_summed(s, last))));
 }
 
 /* gradient_of -- of program by its w, with the value read before if `look`. */
@@ -190,7 +198,29 @@ Test(run, a_failed_run_leaves_the_plans_usable)
     tl_tape_free(tape);
 }
 
-/* ---- carries that exchange, shift, stay -------------------------------------------------------- */
+Test(run, draws_are_the_same_wherever_they_lie)
+{
+    tl_tape *one = check_tape(9), *other = check_tape(9);
+    tl_tensor a = tl_randn(one, TL_F32, tl_shape2(5, 37)),
+              b = tl_randn(one, TL_F32, tl_shape2(5, 3));
+    tl_tensor c[] = {tl_randn(other, TL_F32, tl_shape2(5, 37)),
+                     tl_randn(other, TL_F32, tl_shape2(5, 3))};
+    tl_tensor wide = tl_concat(2, c, 1); /* placed in it: rows with gaps */
+    double *x = check_values(a), *y = check_values(b), *z = check_values(wide);
+    cr_assert(x && y && z);
+    for (int i = 0; i < 5; i++) {
+        assert_allclose(37, z + 40 * i, x + 37 * i, 0, 0);
+        assert_allclose(3, z + 40 * i + 37, y + 3 * i, 0, 0);
+    }
+    free(x);
+    free(y);
+    free(z);
+    tl_tape_free(one);
+    tl_tape_free(other);
+}
+
+/* ---- carries that exchange, shift, stay
+ * -------------------------------------------------------- */
 
 Test(run, carries_exchange_places)
 {
@@ -200,7 +230,8 @@ Test(run, carries_exchange_places)
                   b0 = check_input(tape, TL_F64, tl_shape1(3), (const double[]){4, 5, 6}),
                   c0 = check_input(tape, TL_F64, tl_shape1(3), (const double[]){7, 8, 9});
         tl_scan s = tl_scan_open(tape, 4, NULL);
-        tl_tensor a = tl_scan_carry(s, a0), b = tl_scan_carry(s, b0), c = tl_scan_carry(s, c0), d = tl_scan_carry(s, a0);
+        tl_tensor a = tl_scan_carry(s, a0), b = tl_scan_carry(s, b0), c = tl_scan_carry(s, c0),
+                  d = tl_scan_carry(s, a0);
         tl_scan_next(s, a, b); /* a, b, c go round; d stays */
         tl_scan_next(s, b, c);
         tl_scan_next(s, c, a);
@@ -226,7 +257,9 @@ Test(run, a_carry_read_after_its_next_is_known)
     tl_tensor a = tl_scan_carry(s, m), b = tl_scan_carry(s, m);
     tl_tensor a1 = tl_add_scalar(a, 1);
     tl_scan_next(s, a, a1);
-    tl_scan_next(s, b, tl_add(tl_matmul(a1, b), tl_transpose(a, 0, 1))); /* the old a, once more, transposed */
+    tl_scan_next(
+        s, b,
+        tl_add(tl_matmul(a1, b), tl_transpose(a, 0, 1))); /* the old a, once more, transposed */
     tl_scan_close(s);
     double x[2][2] = {{1, 1}, {0, 1}}, y[2][2] = {{1, 1}, {0, 1}};
     for (int t = 0; t < 3; t++) {
@@ -244,7 +277,8 @@ Test(run, a_carry_read_after_its_next_is_known)
     tl_tape_free(tape);
 }
 
-/* ---- random programs --------------------------------------------------------------------------- */
+/* ---- random programs
+ * --------------------------------------------------------------------------- */
 
 enum { VALUES = 24, OUTPUTS = 6 };
 
@@ -258,30 +292,49 @@ static tl_tensor square_of(tl_rng *r, const tl_tensor *v, int n, int depth)
 {
     tl_tensor a = any(r, v, n), b = any(r, v, n);
     switch (tl__rng_below(r, depth < 2 ? 14 : 13)) {
-    case 0: return tl_add(a, b);
-    case 1: return tl_mul(a, tl_sin(b));
-    case 2: return tl_tanh(a);
-    case 3: return tl_scale(tl_matmul(a, b), 0.25);
-    case 4: return tl_transpose(a, 0, 1);
-    case 5: return tl_sub(a, tl_sum_keep(b, 1));
-    case 6: return tl_mul(a, tl_slice(b, 0, 1, 1));
-    case 7: return tl_reshape(tl_transpose(tl_reshape(a, tl_shape3(2, 2, 4)), 0, 1), tl_shape2(4, 4));
-    case 8: return tl_concat(2, (const tl_tensor[]){tl_slice(a, 1, 2, 2), tl_tanh(tl_slice(b, 1, 0, 2))}, 1);
+    case 0:
+        return tl_add(a, b);
+    case 1:
+        return tl_mul(a, tl_sin(b));
+    case 2:
+        return tl_tanh(a);
+    case 3:
+        return tl_scale(tl_matmul(a, b), 0.25);
+    case 4:
+        return tl_transpose(a, 0, 1);
+    case 5:
+        return tl_sub(a, tl_sum_keep(b, 1));
+    case 6:
+        return tl_mul(a, tl_slice(b, 0, 1, 1));
+    case 7:
+        return tl_reshape(tl_transpose(tl_reshape(a, tl_shape3(2, 2, 4)), 0, 1), tl_shape2(4, 4));
+    case 8:
+        return tl_concat(
+            2, (const tl_tensor[]){tl_slice(a, 1, 2, 2), tl_tanh(tl_slice(b, 1, 0, 2))}, 1);
     case 9: {
         const int64_t at[3][TL_MAX_RANK] = {{0, 0}, {1, 1}, {2, 0}};
-        return tl_assemble(tl_shape2(4, 4), 3, (const tl_tensor[]){tl_slice(a, 0, 0, 2), tl_slice(tl_slice(b, 0, 1, 2), 1, 1, 3), tl_slice(b, 0, 3, 1)}, at);
+        return tl_assemble(tl_shape2(4, 4), 3,
+                           (const tl_tensor[]){tl_slice(a, 0, 0, 2),
+                                               tl_slice(tl_slice(b, 0, 1, 2), 1, 1, 3),
+                                               tl_slice(b, 0, 3, 1)},
+                           at);
     }
     case 10: {
         tl_tensor z = tl_add(a, tl_slice(b, 0, 0, 1));
-        return tl_concat(2, (const tl_tensor[]){tl_sigmoid(tl_chunk(z, 2, 0)), tl_tanh(tl_chunk(z, 2, 1))}, 1);
+        return tl_concat(
+            2, (const tl_tensor[]){tl_sigmoid(tl_chunk(z, 2, 0)), tl_tanh(tl_chunk(z, 2, 1))}, 1);
     }
-    case 11: return tl_where(tl_less(a, b), b, tl_scalar(a.tape, TL_F64, 0.5));
-    case 12: return tl_add(a, tl_scale(tl_randn(a.tape, TL_F64, tl_shape2(4, 4)), 0.1));
-    default: break;
+    case 11:
+        return tl_where(tl_less(a, b), b, tl_scalar(a.tape, TL_F64, 0.5));
+    case 12:
+        return tl_add(a, tl_scale(tl_randn(a.tape, TL_F64, tl_shape2(4, 4)), 0.1));
+    default:
+        break;
     }
     tl_scan_opts o = tl_scan_defaults();
     o.reverse = (int)tl__rng_below(r, 2);
-    tl_tensor xs = tl_reshape(tl_concat(2, (const tl_tensor[]){a, b}, 0), tl_shape3(2, 4, 4)), body[VALUES];
+    tl_tensor xs = tl_reshape(tl_concat(2, (const tl_tensor[]){a, b}, 0), tl_shape3(2, 4, 4)),
+              body[VALUES];
     tl_scan s = tl_scan_open(a.tape, 2, &o);
     int m = 0, carries = 1 + (int)tl__rng_below(r, 2);
     body[m++] = any(r, v, n);
@@ -304,7 +357,8 @@ static tl_tensor square_of(tl_rng *r, const tl_tensor *v, int n, int depth)
     return tl_tanh(y);
 }
 
-/* random_values -- outputs of the program with this seed and their gradients by its inputs, 16 numbers each; some are looked at in between if `look`. */
+/* random_values -- outputs of the program with this seed and their gradients by its inputs, 16
+ * numbers each; some are looked at in between if `look`. */
 static int random_values(uint64_t seed, int look, double *out)
 {
     tl_tape *tape = check_tape(seed);
@@ -325,7 +379,8 @@ static int random_values(uint64_t seed, int look, double *out)
     cr_assert_eq(tl_grad(1, &loss, NULL, 3, v, g), TL_OK, "%s", tl_tape_error(tape));
     int at = 0;
     for (int k = 0; k < OUTPUTS + 3; k++, at += 16)
-        cr_assert_eq(tl_read_f64(k < OUTPUTS ? v[VALUES - 1 - k] : g[k - OUTPUTS], out + at, 16), TL_OK, "seed %d: %s", (int)seed, tl_tape_error(tape));
+        cr_assert_eq(tl_read_f64(k < OUTPUTS ? v[VALUES - 1 - k] : g[k - OUTPUTS], out + at, 16),
+                     TL_OK, "seed %d: %s", (int)seed, tl_tape_error(tape));
     tl_tape_free(tape);
     return at;
 }

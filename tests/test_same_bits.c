@@ -1,5 +1,6 @@
-/* test_same_bits.c -- a whole training run, twice: the parameters must have the same bits whatever the number of loader threads, whether somebody
- * looks at values on the way, and whether the run was stopped, saved, loaded by another process and continued. */
+/* test_same_bits.c -- a whole training run, twice: the parameters must have the same bits whatever
+ * the number of loader threads, whether somebody looks at values on the way, and whether the run
+ * was stopped, saved, loaded by another process and continued. */
 #include "tapeloop.h"
 
 #include <criterion/criterion.h>
@@ -11,10 +12,14 @@
 
 enum { B = 4, T = 6, E = 5, H = 7, STEPS = 9, MOST = 4096 };
 
-static const char TEXT[] = "In the beginning God created the heaven and the earth. And the earth was without form, and void; and darkness was upon the "
-                           "face of the deep. And the Spirit of God moved upon the face of the waters. And God said, Let there be light: and there "
-                           "was light. And God saw the light, that it was good: and God divided the light from the darkness. And God called the "
-                           "light Day, and the darkness he called Night. And the evening and the morning were the first day.";
+static const char TEXT[] = "In the beginning God created the heaven and the earth. And the earth "
+                           "was without form, and void; and darkness was upon the "
+                           "face of the deep. And the Spirit of God moved upon the face of the "
+                           "waters. And God said, Let there be light: and there "
+                           "was light. And God saw the light, that it was good: and God divided "
+                           "the light from the darkness. And God called the "
+                           "light Day, and the darkness he called Night. And the evening and the "
+                           "morning were the first day.";
 
 /* run -- everything a training program owns. */
 typedef struct run {
@@ -171,7 +176,8 @@ Test(same_bits, stopped_saved_loaded_and_continued)
         const tl_place start = {5, 0, 0};
         run r = run_new(1, start);
         train(&r, stop, 0);
-        tl_weights_part parts[4] = {{"", r.set, NULL}, {"adam.", tl_optim_state(r.adam), NULL},
+        tl_weights_part parts[4] = {{"", r.set, NULL},
+                                    {"adam.", tl_optim_state(r.adam), NULL},
                                     {"memory.h", NULL, tl_sequence_memory_state(r.memory, 0)},
                                     {"memory.c", NULL, tl_sequence_memory_state(r.memory, 1)}};
         tl_meta *meta = tl_meta_new();
@@ -189,10 +195,12 @@ Test(same_bits, stopped_saved_loaded_and_continued)
         cr_assert_eq(tl_meta_get_u64(meta, "draws", &draws, &err), TL_OK, "%s", err.message);
         run s = run_new(0, place);
         tl_set_draws(s.tape, draws);
-        tl_weights_part again[4] = {{"", s.set, NULL}, {"adam.", tl_optim_state(s.adam), NULL},
+        tl_weights_part again[4] = {{"", s.set, NULL},
+                                    {"adam.", tl_optim_state(s.adam), NULL},
                                     {"memory.h", NULL, tl_sequence_memory_state(s.memory, 0)},
                                     {"memory.c", NULL, tl_sequence_memory_state(s.memory, 1)}};
-        cr_assert_eq(tl_weights_load(path, 4, again, NULL, NULL, NULL, &err), TL_OK, "%s", err.message);
+        cr_assert_eq(tl_weights_load(path, 4, again, NULL, NULL, NULL, &err), TL_OK, "%s",
+                     err.message);
         train(&s, STEPS - stop, 0);
         digest(&s, two);
         cr_assert_eq(memcmp(one, two, (size_t)n * sizeof *one), 0, "stopped after %d steps", stop);

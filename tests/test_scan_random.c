@@ -1,6 +1,7 @@
-/* test_scan_random.c -- random bodies against the unrolled loop (unroll.h): values of shape [3] made of the captures, x
- * and three carries by random operations, inner loops, draws, sections without gradient and gradients. A seed is a
- * program: the step that is recorded once and the step that is recorded T times draw the same choices. */
+/* test_scan_random.c -- random bodies against the unrolled loop (unroll.h): values of shape [3]
+ * made of the captures, x and three carries by random operations, inner loops, draws, sections
+ * without gradient and gradients. A seed is a program: the step that is recorded once and the step
+ * that is recorded T times draw the same choices. */
 #include "tests/unroll.h"
 
 #include "core/random.h"

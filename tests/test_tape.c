@@ -1,4 +1,5 @@
-/* test_tape.c -- marks, scopes, modes, the sticky error. Stories about values are in test_life.c. */
+/* test_tape.c -- marks, scopes, modes, the sticky error. Stories about values are in test_life.c.
+ */
 #include "tapeloop.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
-/* test_tile.c -- the pointwise machine against a loop over elements: any extents and strides, rows packed or not, in place, several outputs. */
+/* test_tile.c -- the pointwise machine against a loop over elements: any extents and strides,
+ * rows packed or not, in place, several outputs. */
 #include "core/random.h"
 #include "core/tile.h"
 #include "tests/check.h"
@@ -42,7 +43,8 @@ static int64_t pick(tl_rng *r, int64_t n)
     return (int64_t)tl__rng_below(r, (uint64_t)n);
 }
 
-/* lay_out -- strides for an array: dense, rows with gaps, axes exchanged, or (inputs) repeated along some axes. Returns how far it reaches. */
+/* lay_out -- strides for an array: dense, rows with gaps, axes exchanged, or (inputs) repeated
+ * along some axes. Returns how far it reaches. */
 static int64_t lay_out(tl_rng *r, const program *p, int64_t *stride, int repeats)
 {
     int order[4] = {0, 1, 2, 3};
@@ -87,7 +89,8 @@ static program random_program(tl_rng *r)
     }
     for (int s = 0; s < p.nsteps; s++) {
         int n = p.nin + s;
-        p.step[s] = (tl_tile_step){pick(r, 2) ? add_f32 : mul_f32, TL_F32, 2, {(int)pick(r, n), (int)pick(r, n)}};
+        p.step[s] = (tl_tile_step){
+            pick(r, 2) ? add_f32 : mul_f32, TL_F32, 2, {(int)pick(r, n), (int)pick(r, n)}};
     }
     for (int o = 0; o < p.nout; o++) {
         int alias = -1, k = p.nin + o;
@@ -162,7 +165,8 @@ static void run_tile(const program *p, float *memory)
 {
     tl_arena arena = {0};
     char *data[MOST_INPUTS + MOST_OUTPUTS];
-    tl_tile *t = tl__tile_new(&arena, p->rank, p->dim, p->nin, p->in, p->nsteps, p->step, p->nout, p->out);
+    tl_tile *t =
+        tl__tile_new(&arena, p->rank, p->dim, p->nin, p->in, p->nsteps, p->step, p->nout, p->out);
     cr_assert_not_null(t);
     void *scratch = tl__aligned_alloc(tl__tile_scratch(t));
     for (int k = 0; k < p->nin + p->nout; k++)
@@ -190,8 +194,9 @@ Test(tile, random_groups_are_what_a_loop_over_elements_gives)
         memcpy(want, before, (size_t)n * sizeof *want);
         naive(&p, before, want);
         run_tile(&p, got);
-        cr_assert_eq(memcmp(got, want, (size_t)n * sizeof *got), 0, "turn %d: rank %d, %d inputs, %d steps, %d outputs", turn, p.rank,
-                     p.nin, p.nsteps, p.nout);
+        cr_assert_eq(memcmp(got, want, (size_t)n * sizeof *got), 0,
+                     "turn %d: rank %d, %d inputs, %d steps, %d outputs", turn, p.rank, p.nin,
+                     p.nsteps, p.nout);
         free(before);
         free(got);
         free(want);

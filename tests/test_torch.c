@@ -1,5 +1,6 @@
-/* test_torch.c -- cells, optimizers and functions against PyTorch's numbers (fixtures/make_torch_cells.py made them): outputs, final states and every
- * gradient; two layers, both directions, with and without lengths, f32 and f64. */
+/* test_torch.c -- cells, optimizers and functions against PyTorch's numbers
+ * (fixtures/make_torch_cells.py made them): outputs, final states and every gradient; two layers,
+ * both directions, with and without lengths, f32 and f64. */
 #include "tapeloop.h"
 
 #include <criterion/criterion.h>
@@ -31,7 +32,8 @@ static void load(tl_params *set, const char *file, const char *prefix)
     opts.strict = 0;
     tl_weights_report report;
     tl_err err = {0};
-    cr_assert_eq(tl_weights_load(file_path(file), 1, &part, &opts, NULL, &report, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl_weights_load(file_path(file), 1, &part, &opts, NULL, &report, &err), TL_OK,
+                 "%s", err.message);
     cr_assert_eq(report.missing, 0, "%s", report.text);
 }
 
@@ -71,7 +73,8 @@ static void expect(const char *what, tl_tensor got, const tl_param *want, double
     int64_t n = read_any(got, a);
     cr_assert_eq(tl_param_get_f64(want, b, n), TL_OK, "%s", what);
     double d = worst(a, b, n);
-    cr_assert(d <= tolerance, "%s %s: relative difference %.3g to PyTorch", what, tl_param_name(want), d);
+    cr_assert(d <= tolerance, "%s %s: relative difference %.3g to PyTorch", what,
+              tl_param_name(want), d);
 }
 
 static void add(tl_params *set, const char *name, tl_shape shape)
@@ -81,7 +84,8 @@ static void add(tl_params *set, const char *name, tl_shape shape)
 
 static void recurrent(const char *name, tl_cell cell, tl_dtype dtype, int lengths)
 {
-    const char *file = dtype == TL_F64 ? "torch_cells_f64.safetensors" : "torch_cells_f32.safetensors";
+    const char *file =
+        dtype == TL_F64 ? "torch_cells_f64.safetensors" : "torch_cells_f32.safetensors";
     double tolerance = dtype == TL_F64 ? 1e-12 : 3e-6;
     char prefix[64], text[96];
     snprintf(prefix, sizeof prefix, "%s.%s.", name, lengths ? "lengths" : "full");
@@ -94,7 +98,8 @@ static void recurrent(const char *name, tl_cell cell, tl_dtype dtype, int length
     cr_assert_not_null(seq, "%s", err.message);
     load(model, file, prefix);
 
-    const tl_shape x = tl_shape3(T, B, I), y = tl_shape3(T, B, D * H), state = tl_shape3(L * D, B, H);
+    const tl_shape x = tl_shape3(T, B, I), y = tl_shape3(T, B, D * H),
+                   state = tl_shape3(L * D, B, H);
     add(data, "x", x);
     add(data, "grad.x", x);
     add(data, "y", y);
@@ -129,7 +134,8 @@ static void recurrent(const char *name, tl_cell cell, tl_dtype dtype, int length
     tl_tensor loss = tl_sum_all(tl_mul(out.y, tl_use(tape, tl_params_find(data, "cy"))));
     for (int k = 0; k < cell.nstates; k++) {
         snprintf(text, sizeof text, "c%sn", cell.state[k].name);
-        loss = tl_add(loss, tl_sum_all(tl_mul(out.state[k], tl_use(tape, tl_params_find(data, text)))));
+        loss = tl_add(loss,
+                      tl_sum_all(tl_mul(out.state[k], tl_use(tape, tl_params_find(data, text)))));
     }
     cr_assert_eq(tl_grad(1, &loss, NULL, n, in, grad), TL_OK, "%s", tl_tape_error(tape));
     expect(prefix, out.y, tl_params_find(data, "y"), tolerance);
@@ -180,7 +186,9 @@ Test(torch, gru)
     recurrent_all("gru", tl_gru_cell(NULL));
 }
 
-/* ---- optimizers ------------------------------------------------------------------------------------------------ */
+/* ---- optimizers
+ * ------------------------------------------------------------------------------------------------
+ */
 
 enum { N = 7, STEPS = 5 };
 
@@ -206,7 +214,8 @@ static void optimizer(const char *name, tl_optim *(*make)(tl_params *set))
         cr_assert_eq(tl_optim_step(optim, tape), TL_OK, "%s", tl_tape_error(tape));
         tl_tape_reset(tape);
         tl_param_get_f64(p, got, N);
-        cr_assert(worst(got, want + step * N, N) < 1e-13, "%s, step %d: relative difference %.3g", name, step, worst(got, want + step * N, N));
+        cr_assert(worst(got, want + step * N, N) < 1e-13, "%s, step %d: relative difference %.3g",
+                  name, step, worst(got, want + step * N, N));
     }
     tl_optim_free(optim);
     tl_tape_free(tape);
@@ -277,12 +286,16 @@ Test(torch, optimizers)
     optimizer("adamw", adamw);
 }
 
-/* ---- functions ------------------------------------------------------------------------------------------------- */
+/* ---- functions
+ * -------------------------------------------------------------------------------------------------
+ */
 
 typedef tl_tensor (*function)(const tl_tensor *in);
 
-/* check -- f at the fixture's inputs, and its gradients for the cotangent c. shape[k] belongs to name[k]. */
-static void check(const char *label, function f, int n, const char *const *name, const tl_shape *shape, tl_shape out)
+/* check -- f at the fixture's inputs, and its gradients for the cotangent c. shape[k] belongs to
+ * name[k]. */
+static void check(const char *label, function f, int n, const char *const *name,
+                  const tl_shape *shape, tl_shape out)
 {
     char prefix[64], text[32];
     snprintf(prefix, sizeof prefix, "%s.", label);
@@ -359,8 +372,9 @@ static tl_tensor layer_norm(const tl_tensor *in)
 Test(torch, functions)
 {
     const char *const z[] = {"z", "p"}, *const a[] = {"a", "b"}, *const norm[] = {"a", "w", "b"};
-    const tl_shape two[] = {tl_shape2(6, 5), tl_shape2(6, 5)}, nine[] = {tl_shape1(9), tl_shape1(9)},
-                   twenty[] = {tl_shape1(20), tl_shape1(20)}, cube[] = {tl_shape3(3, 4, 2)},
+    const tl_shape two[] = {tl_shape2(6, 5), tl_shape2(6, 5)},
+                   nine[] = {tl_shape1(9), tl_shape1(9)}, twenty[] = {tl_shape1(20), tl_shape1(20)},
+                   cube[] = {tl_shape3(3, 4, 2)},
                    row[] = {tl_shape2(4, 5), tl_shape1(5), tl_shape1(5)};
     check("cross_entropy", cross_entropy, 1, z, two, tl_shape0());
     check("cross_entropy_soft", cross_entropy_soft, 2, z, two, tl_shape0());

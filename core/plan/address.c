@@ -4,8 +4,8 @@
  *
  *     address of i:   root stacked dz   offset 0   strides (4H, 1)   + p * B*4H
  *
- * Chains lead towards the operand for views and towards the consumer for placed values, so they end. A view that no strides can show gets
- * a copy of its operand. */
+ * Chains lead towards the operand for views and towards the consumer for placed values, so they
+ * end. A view that no strides can show gets a copy of its operand. */
 #include "core/plan/graph.h"
 
 #include "core/space.h"
@@ -93,15 +93,24 @@ const tl_address *tl__address_of(tl_graph *g, uint32_t v)
     tl_layout l;
     switch (x.via) {
     case TL_OWN:
-    case TL_BOUND: break;
-    case TL_VIA_VIEW: view_of(g, v, &to); break;
+    case TL_BOUND:
+        break;
+    case TL_VIA_VIEW:
+        view_of(g, v, &to);
+        break;
     case TL_VIA_SAME:
         spread(&g->val[x.base].shape, &to.layout, &x.shape, &l);
         to.layout = l;
         break;
-    case TL_VIA_ROW: row_of(g, &x, &g->val[x.base], &to); break;
-    case TL_VIA_ROWS: to.layout.offset += x.row * to.layout.stride[0]; break;
-    case TL_VIA_PIECE: piece_of(&x, &to); break;
+    case TL_VIA_ROW:
+        row_of(g, &x, &g->val[x.base], &to);
+        break;
+    case TL_VIA_ROWS:
+        to.layout.offset += x.row * to.layout.stride[0];
+        break;
+    case TL_VIA_PIECE:
+        piece_of(&x, &to);
+        break;
     case TL_VIA_NONE:
         memset(&l, 0, sizeof l);
         l.offset = to.layout.offset;
@@ -129,7 +138,8 @@ static int keeps_order(const tl_graph *g, const tl_val *x)
 {
     if (x->op == &tl_op_reshape || x->op == &tl_op_detach)
         return 1;
-    return x->op == &tl_op_broadcast_to && tl_shape_count(x->shape) == tl_shape_count(g->val[x->in[0]].shape);
+    return x->op == &tl_op_broadcast_to &&
+           tl_shape_count(x->shape) == tl_shape_count(g->val[x->in[0]].shape);
 }
 
 uint32_t tl__through_views(const tl_graph *g, uint32_t v)

@@ -1,6 +1,10 @@
-/* cache.c -- plans by key: a hash finds one, a comparison of the whole key confirms it, the longest unused one makes room.
+/* cache.c -- plans by key: a hash finds one, a comparison of the whole key confirms it, the longest
+ * unused one makes room.
  *
- *     key  [ 7 | op 2 [32,128] ... ]  --hash-->  0x3f..   [ 0x11.. | 0x3f.. | 0x90.. ]    few, so they are simply looked through */
+ *     key  [ 7 | op 2 [32,128] ... ]  --hash-->  0x3f..
+ *                                                [ 0x11.. | 0x3f.. | 0x90.. ]
+ *
+ * They are few, so they are simply looked through. */
 #include "core/plan/cache.h"
 
 #include <string.h>
@@ -19,7 +23,8 @@ tl_plan *tl__cache_find(tl_plan_cache *c, const tl_stretch *s)
 {
     for (uint32_t k = 0; k < c->nentries; k++) {
         tl_cached *e = &c->entry[k];
-        if (e->hash == s->hash && e->nkey == s->nkey && memcmp(e->key, s->key, s->nkey * sizeof *s->key) == 0) {
+        if (e->hash == s->hash && e->nkey == s->nkey &&
+            memcmp(e->key, s->key, s->nkey * sizeof *s->key) == 0) {
             e->used = c->stats.runs;
             return e->plan;
         }

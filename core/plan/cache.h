@@ -1,4 +1,5 @@
-/* cache.h -- the plans a tape keeps, found by key; the slab they run in; what was counted. Private. */
+/* cache.h -- the plans a tape keeps, found by key; the slab they run in; what was counted.
+ * Private. */
 #ifndef TL_CORE_PLAN_CACHE_H
 #define TL_CORE_PLAN_CACHE_H
 
@@ -22,17 +23,19 @@ struct tl_plan_cache {
     const tl_plan *last; /* that ran, or NULL */
 };
 
-/* tl__cache_of -- the tape's, made when first asked for; NULL, and the tape's error, when memory is short. */
+/* tl__cache_of -- the tape's, made when first asked for; NULL, and the tape's error, when memory
+ * is short. */
 TL_API tl_plan_cache *tl__cache_of(tl_tape *tape);
 
 /* tl__cache_find -- the plan with the stretch's key, or NULL. */
 TL_API tl_plan *tl__cache_find(tl_plan_cache *c, const tl_stretch *s);
 
-/* tl__cache_put -- keeps a plan, instead of the one that was not used for the longest time if there are `most` already. Returns TL_OK or TL_ENOMEM (the
- * plan is then still the caller's). */
+/* tl__cache_put -- keeps a plan, instead of the one that was not used for the longest time if
+ * there are `most` already. Returns TL_OK or TL_ENOMEM (the plan is then still the caller's). */
 TL_API int tl__cache_put(tl_plan_cache *c, const tl_stretch *s, tl_plan *p, uint32_t most);
 
-/* tl__cache_slab -- at least this many bytes, 64-byte aligned, contents undefined; NULL when memory is short. */
+/* tl__cache_slab -- at least this many bytes, 64-byte aligned, contents undefined; NULL when
+ * memory is short. */
 TL_API char *tl__cache_slab(tl_plan_cache *c, size_t bytes);
 
 #endif

@@ -1,8 +1,11 @@
 /* dump.c -- a plan as text, for people and for tests.
  *
  *     loop, 100 steps
- *       contract     contract  f32 [32,512]          in 0+4096+p*65536, 2+0           out 0+131072
- *       tile         add, sigmoid, ...  f32 [32,128]                                  out 3+0+p*16384 */
+ *       contract  contract  f32 [32,512] | 0+4096+p0*65536 2+0 0+131072
+ *       tile      add, sigmoid, ...  f32 [32,128] | 0+131072 3+0 0+0+p0*16384
+ *
+ * Behind the bar the operands, inputs first: base, bytes behind it, bytes for each position of the
+ * loops around. */
 #include "core/plan/plan.h"
 
 #include <stdarg.h>
@@ -48,13 +51,16 @@ static void put_block(tl_text *t, const tl_plan *p, const tl_plan_block *b)
         const tl_instr *i = &b->instr[k];
         if (i->kind == TL_INSTR_LOOP) {
             const tl_plan_block *body = &p->block[i->block];
-            put(t, "%*sloop, %lld steps%s\n", (int)(2 * b->depth), "", (long long)body->T, body->reverse ? ", last to first" : "");
+            put(t, "%*sloop, %lld steps%s\n", (int)(2 * b->depth), "", (long long)body->T,
+                body->reverse ? ", last to first" : "");
             put_block(t, p, body);
             continue;
         }
         put(t, "%*s%-9s %s |", (int)(2 * b->depth), "", kinds[i->kind], i->text);
         for (uint32_t o = 0; o < i->noperands; o++)
             put_operand(t, &i->operand[o]);
+        if (i->tile && tl__tile_rows(i->tile) > 1)
+            put(t, " | %lld rows at a time", (long long)tl__tile_rows(i->tile));
         put(t, "\n");
     }
 }
@@ -63,9 +69,11 @@ char *tl__plan_text(const tl_plan *p)
 {
     static const char *const kinds[] = {"slab", "leaf", "survivor", "number"};
     tl_text t = {0};
-    put(&t, "slab of %zu bytes, %llu instructions, %u survivors\n", p->slab_bytes, (unsigned long long)p->ninstrs, p->nsurvivors);
+    put(&t, "slab of %zu bytes, %llu instructions, %u survivors\n", p->slab_bytes,
+        (unsigned long long)p->ninstrs, p->nsurvivors);
     for (uint32_t k = 0; k < p->nbases; k++)
-        put(&t, "base %u: %s %s\n", k, kinds[p->base[k].kind], k ? tl_dtype_name(p->base[k].dtype) : "");
+        put(&t, "base %u: %s %s\n", k, kinds[p->base[k].kind],
+            k ? tl_dtype_name(p->base[k].dtype) : "");
     if (p->nblocks)
         put_block(&t, p, &p->block[0]);
     if (t.failed) {

@@ -1,8 +1,10 @@
-/* emit.c -- turns scheduled steps into instructions: tiles are compiled, addresses become bytes behind a base, names are put aside for dumps.
+/* emit.c -- turns scheduled steps into instructions: tiles are compiled, addresses become bytes
+ * behind a base, names are put aside for dumps.
  *
- *     step TILE {add v7, tanh v8}                 instruction TILE  in: slab+0, leaf 2, scalar 0   out: slab+4096
- *         v7 reads v3 (slab), v1 (leaf)           v7 is read here only: a register of the tile
- *         v8 is read by others: an output */
+ *     step TILE {add v7, tanh v8}             instruction TILE
+ *         v7 reads v3 (slab), v1 (leaf)           in   slab+0, leaf 2+0
+ *         v7 is read here only                    a register of the tile
+ *         v8 is read by others                    out  slab+4096 */
 #include "core/plan/plan.h"
 #include "core/plan/steps.h"
 
@@ -14,8 +16,8 @@
 typedef struct tl_emitter {
     tl_plan *p;
     tl_graph *g;
-    int64_t *offset;  /* by value: of roots in the slab */
-    uint32_t *base;   /* by value: of roots elsewhere, and of constants read as scalars; TL_NONE */
+    int64_t *offset; /* by value: of roots in the slab */
+    uint32_t *base;  /* by value: of roots elsewhere, and of constants read as scalars; TL_NONE */
     uint8_t *fresh;
     uint8_t *read_outside; /* by value: read by something that is not in its group */
 } tl_emitter;
@@ -31,7 +33,8 @@ static void *plan_alloc(tl_emitter *e, size_t count, size_t size)
     return memory;
 }
 
-/* ---- bases ------------------------------------------------------------------------------------- */
+/* ---- bases
+ * ------------------------------------------------------------------------------------- */
 
 static uint32_t add_base(tl_emitter *e, tl_base base)
 {
@@ -64,7 +67,8 @@ static void make_bases(tl_emitter *e)
         if (x->via == TL_BOUND)
             e->base[v] = add_base(e, (tl_base){TL_BASE_LEAF, x->node, x->dtype, 0});
         else if (e->fresh[v])
-            e->base[v] = add_base(e, (tl_base){TL_BASE_FRESH, TL_NONE, x->dtype, tl__root_bytes(g, v)});
+            e->base[v] =
+                add_base(e, (tl_base){TL_BASE_FRESH, TL_NONE, x->dtype, tl__root_bytes(g, v)});
     }
 }
 
@@ -72,7 +76,8 @@ static void make_bases(tl_emitter *e)
 static uint32_t scalar_base(tl_emitter *e, uint32_t v, uint32_t *scalars)
 {
     if (scalars[v] == TL_NONE)
-        scalars[v] = add_base(e, (tl_base){TL_BASE_SCALAR, e->g->val[v].node, e->g->val[v].dtype, 0});
+        scalars[v] =
+            add_base(e, (tl_base){TL_BASE_SCALAR, e->g->val[v].node, e->g->val[v].dtype, 0});
     return scalars[v];
 }
 
@@ -98,26 +103,30 @@ static tl_operand operand_of(tl_emitter *e, uint32_t v)
     return o;
 }
 
-/* ---- tiles ------------------------------------------------------------------------------------- */
+/* ---- tiles
+ * ------------------------------------------------------------------------------------- */
 
 enum { ARRAYS = 256 }; /* inputs or outputs of a group: 48 values of 4 operands at most */
 
 typedef struct tl_group {
     uint32_t nin, nout, nsteps;
-    uint32_t in[ARRAYS];  /* the value read; a constant for scalars */
+    uint32_t in[ARRAYS]; /* the value read; a constant for scalars */
     uint8_t scalar[ARRAYS];
     uint32_t out[ARRAYS]; /* the value stored */
     tl_tile_array array[ARRAYS], result[ARRAYS];
     int64_t stride[2 * ARRAYS][TL_MAX_RANK];
     tl_tile_step step[64];
-    int number[64]; /* by member: its value number; inputs are numbered last, so kept negative (-1 - index) until then */
+    int number
+        /* by member: its value number; inputs are numbered last, so kept negative (-1 - index)
+         * until then */
+        [64];
 } tl_group;
 
 static int same_place(const tl_graph *g, uint32_t a, uint32_t b)
 {
     const tl_address *x = &g->val[a].address, *y = &g->val[b].address;
-    return x->root == y->root && x->layout.offset == y->layout.offset && g->val[a].dtype == g->val[b].dtype &&
-           memcmp(x->coef, y->coef, sizeof x->coef) == 0;
+    return x->root == y->root && x->layout.offset == y->layout.offset &&
+           g->val[a].dtype == g->val[b].dtype && memcmp(x->coef, y->coef, sizeof x->coef) == 0;
 }
 
 /* input -- the number of an input array, found or added. */
@@ -130,8 +139,9 @@ static int input(tl_emitter *e, tl_group *t, uint32_t u, const tl_shape *shape)
     if (constant == TL_NONE)
         tl__iteration_strides(g, u, shape, stride);
     for (uint32_t k = 0; k < t->nin; k++) {
-        const int same = t->scalar[k] || constant != TL_NONE ? t->in[k] == v && t->scalar[k] == (constant != TL_NONE)
-                                                             : same_place(g, t->in[k], v);
+        const int same = t->scalar[k] || constant != TL_NONE
+                             ? t->in[k] == v && t->scalar[k] == (constant != TL_NONE)
+                             : same_place(g, t->in[k], v);
         if (same && memcmp(t->stride[k], stride, sizeof stride) == 0)
             return -1 - (int)k;
     }
@@ -159,8 +169,9 @@ static int add_tile_step(tl_emitter *e, tl_group *t, const tl_val *x, const int 
     tl_graph *g = e->g;
     tl_dtype dtype[TL_TILE_IN];
     if (x->nin > TL_TILE_IN)
-        return tl__graph_fail(g, TL_EUNSUPPORTED, "%s: got %u operands, pointwise operations have %d at most", x->op->name, x->nin,
-                              TL_TILE_IN);
+        return tl__graph_fail(g, TL_EUNSUPPORTED,
+                              "%s: got %u operands, pointwise operations have %d at most",
+                              x->op->name, x->nin, TL_TILE_IN);
     for (uint32_t k = 0; k < x->nin; k++)
         dtype[k] = g->val[x->in[k]].dtype;
     tl_tile_step *s = &t->step[t->nsteps++];
@@ -168,7 +179,8 @@ static int add_tile_step(tl_emitter *e, tl_group *t, const tl_val *x, const int 
     for (uint32_t k = 0; k < x->nin; k++)
         s->in[k] = in[k];
     if (!s->fn)
-        return tl__graph_fail(g, TL_EUNSUPPORTED, "%s: no kernel for %s", x->op->name, tl_dtype_name(x->dtype));
+        return tl__graph_fail(g, TL_EUNSUPPORTED, "%s: no kernel for %s", x->op->name,
+                              tl_dtype_name(x->dtype));
     return TL_OK;
 }
 
@@ -229,27 +241,31 @@ static void emit_tile(tl_emitter *e, tl_instr *to, const tl_step *s, uint32_t *s
     const tl_shape dims = tl__iteration(&g->val[s->val.at[0]].shape);
     to->kind = TL_INSTR_TILE;
     to->noperands = t->nin + t->nout;
-    to->tile = tl__tile_new(&e->p->arena, dims.rank, dims.dim, (int)t->nin, t->array, (int)t->nsteps, t->step, (int)t->nout,
-                            t->result);
+    to->tile = tl__tile_new(&e->p->arena, dims.rank, dims.dim, (int)t->nin, t->array,
+                            (int)t->nsteps, t->step, (int)t->nout, t->result);
     to->operand = plan_alloc(e, to->noperands + 1, sizeof *to->operand);
     if (!to->tile)
         tl__graph_fail(g, TL_ENOMEM, "no memory for a tile of the plan");
     if (g->code)
         return;
     for (uint32_t k = 0; k < t->nin; k++)
-        to->operand[k] = t->scalar[k] ? (tl_operand){scalar_base(e, t->in[k], scalars), 0, 0, NULL} : operand_of(e, t->in[k]);
+        to->operand[k] = t->scalar[k] ? (tl_operand){scalar_base(e, t->in[k], scalars), 0, 0, NULL}
+                                      : operand_of(e, t->in[k]);
     for (uint32_t o = 0; o < t->nout; o++)
         to->operand[t->nin + o] = operand_of(e, t->out[o]);
 }
 
-/* ---- other instructions ------------------------------------------------------------------------ */
+/* ---- other instructions
+ * ------------------------------------------------------------------------ */
 
 static void emit_call(tl_emitter *e, tl_instr *to, const tl_step *s)
 {
     const uint32_t v = s->val.at[0];
     const tl_val *x = &e->g->val[v];
     const uint32_t nin = x->accumulate ? 2 : x->nin;
-    to->kind = s->kind == TL_STEP_CONTRACT ? TL_INSTR_CONTRACT : s->kind == TL_STEP_IOTA ? TL_INSTR_IOTA : TL_INSTR_CALL;
+    to->kind = s->kind == TL_STEP_CONTRACT ? TL_INSTR_CONTRACT
+               : s->kind == TL_STEP_IOTA   ? TL_INSTR_IOTA
+                                           : TL_INSTR_CALL;
     to->op = x->op;
     to->accumulate = x->accumulate;
     to->noperands = nin + 1;
@@ -281,10 +297,12 @@ static void describe(tl_emitter *e, tl_instr *to, const tl_step *s)
     const tl_val *last = &g->val[s->val.at[s->val.n - 1]];
     size_t at = 0;
     for (uint32_t k = 0; k < s->val.n && at < sizeof text - 80; k++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", k ? ", " : "", g->val[s->val.at[k]].op->name);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", k ? ", " : "",
+                               g->val[s->val.at[k]].op->name);
     if (last->op->kind != TL_LOOP && at < sizeof text)
         snprintf(text + at, sizeof text - at, "  %s %s%s", tl_dtype_name(last->dtype),
-                 tl_shape_text(last->shape, shape, sizeof shape), last->accumulate ? " accumulating" : "");
+                 tl_shape_text(last->shape, shape, sizeof shape),
+                 last->accumulate ? " accumulating" : "");
     char *copy = plan_alloc(e, strlen(text) + 1, 1);
     if (copy)
         memcpy(copy, text, strlen(text) + 1);
@@ -327,10 +345,12 @@ static void emit_block(tl_emitter *e, uint32_t b, uint32_t *scalars)
     e->p->ninstrs += to->ninstrs;
 }
 
-/* is_read_within -- whether x reads operand u in a register: w, behind views of the same order, is of its own group. */
+/* is_read_within -- whether x reads operand u in a register: w, behind views of the same order,
+ * is of its own group. */
 static int is_read_within(const tl_graph *g, const tl_val *x, uint32_t u, uint32_t w)
 {
-    return tl__is_pointwise(x) && tl__is_pointwise(&g->val[w]) && g->val[w].step == x->step && tl__through_views(g, u) == w;
+    return tl__is_pointwise(x) && tl__is_pointwise(&g->val[w]) && g->val[w].step == x->step &&
+           tl__through_views(g, u) == w;
 }
 
 static uint32_t behind_views(const tl_graph *g, uint32_t v)
@@ -340,7 +360,8 @@ static uint32_t behind_views(const tl_graph *g, uint32_t v)
     return v;
 }
 
-/* find_outside -- which values of groups must be stored: read from elsewhere, surviving, or lying in somebody else's buffer. */
+/* find_outside -- which values of groups must be stored: read from elsewhere, surviving, or
+ * lying in somebody else's buffer. */
 static void find_outside(tl_emitter *e)
 {
     tl_graph *g = e->g;
@@ -353,7 +374,8 @@ static void find_outside(tl_emitter *e)
             e->read_outside[v] = 1;
         if (x->keep)
             e->read_outside[behind_views(g, v)] = 1;
-        for (uint32_t k = 0; k < x->nin && x->op->kind != TL_VIEW; k++) { /* views count where they are read */
+        for (uint32_t k = 0; k < x->nin && x->op->kind != TL_VIEW;
+             k++) { /* views count where they are read */
             const uint32_t w = behind_views(g, x->in[k]);
             if (!is_read_within(g, x, x->in[k], w))
                 e->read_outside[w] = 1;
@@ -371,7 +393,8 @@ static size_t widest_scratch(const tl_graph *g, const tl_plan *p)
     return (most + 63) / 64 * 64;
 }
 
-/* shift_slab -- room for the tiles' registers at the slab's start; known only when all tiles are compiled. */
+/* shift_slab -- room for the tiles' registers at the slab's start; known only when all tiles are
+ * compiled. */
 static void shift_slab(tl_plan *p, size_t by)
 {
     for (uint32_t b = 0; b < p->nblocks; b++) {
@@ -396,7 +419,8 @@ static void emit_survivors(tl_emitter *e)
     for (uint32_t v = 0; v < g->nvals && !g->code; v++) {
         const tl_val *x = &g->val[v];
         if (x->keep)
-            e->p->survivor[e->p->nsurvivors++] = (tl_survivor){x->node, e->base[x->address.root], x->address.layout};
+            e->p->survivor[e->p->nsurvivors++] =
+                (tl_survivor){x->node, e->base[x->address.root], x->address.layout};
     }
 }
 

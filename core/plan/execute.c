@@ -1,6 +1,7 @@
-/* execute.c -- runs the instructions of a plan. Nothing here asks the tape anything but attributes that are bound when run.
+/* execute.c -- runs the instructions of a plan. Nothing here asks the tape anything but attributes
+ * that are bound when run.
  *
- *     address of an operand = base + offset + sum over the loops around of position * coefficient */
+ *     address of an operand = base + offset + sum over the loops around of position * coef */
 #include "core/plan/plan.h"
 
 #include "core/gemm.h"
@@ -32,7 +33,8 @@ static int fail(tl_executor *x, const tl_instr *i, uint32_t depth, int code, con
     size_t n = 0;
     const uint32_t scope = x->tape->scope;
     for (uint32_t d = 0; d < depth; d++)
-        n += (size_t)snprintf(at + n, sizeof at - n, "%s%lld", d ? ", " : " at t=", (long long)x->position[d]);
+        n += (size_t)snprintf(at + n, sizeof at - n, "%s%lld",
+                              d ? ", " : " at t=", (long long)x->position[d]);
     if (i->node != TL_NONE)
         x->tape->scope = x->tape->nodes[x->s->member[i->node].slot].scope;
     tl_tape_fail(x->tape, code, i->op->name, "%s%s", message[0] ? message : tl_strerror(code), at);

@@ -1,11 +1,14 @@
-/* fuse.c -- groups pointwise values into steps that run in one pass over memory; everything else becomes a step of its own.
+/* fuse.c -- groups pointwise values into steps that run in one pass over memory; everything else
+ * becomes a step of its own.
  *
- *     level 0      a   b   c                  level of a pointwise value: that of the pointwise values it reads element by element in the
- *     level 1      x = a+b   y = tanh x       same extents; one more than that of anything else it reads
- *                  z = y*c        ---.        group: one block, one level, one iteration space
- *     level 2      w = x @ z   <-----'
+ *     level 0    a   b   c
+ *     level 1    x = a+b   y = tanh x   z = y*c   -- one group
+ *     level 2    w = x @ z   v = w+x              -- v is a group, w a step of its own
  *
- * Whatever leads from one group to another raises the level, so groups never wait for one another in a circle. */
+ * The level of a pointwise value is that of the pointwise values it reads element by element in
+ * the same extents, and one more than that of anything else it reads; a group is what has one
+ * block, one level and one iteration space. Whatever leads from one group to another raises the
+ * level, so groups never wait for one another in a circle. */
 #include "core/plan/steps.h"
 
 #include "core/space.h"
@@ -71,7 +74,8 @@ tl_shape tl__iteration(const tl_shape *s)
     return out;
 }
 
-void tl__iteration_strides(const tl_graph *g, uint32_t operand, const tl_shape *shape, int64_t *stride)
+void tl__iteration_strides(const tl_graph *g, uint32_t operand, const tl_shape *shape,
+                           int64_t *stride)
 {
     tl_layout l;
     const tl_val *u = &g->val[operand];
@@ -82,12 +86,14 @@ void tl__iteration_strides(const tl_graph *g, uint32_t operand, const tl_shape *
             stride[n++] = l.stride[a];
 }
 
-/* ---- levels ------------------------------------------------------------------------------------ */
+/* ---- levels
+ * ------------------------------------------------------------------------------------ */
 
 static int is_fusible(const tl_graph *g, const tl_val *v, uint32_t src)
 {
     const tl_val *u = &g->val[src];
-    if (!tl__is_pointwise(u) || u->block != v->block || u->solo || v->solo || !(tl__passes() & TL_PASS_FUSE))
+    if (!tl__is_pointwise(u) || u->block != v->block || u->solo || v->solo ||
+        !(tl__passes() & TL_PASS_FUSE))
         return 0;
     return tl_shape_equal(tl__iteration(&u->shape), tl__iteration(&v->shape));
 }
@@ -115,7 +121,8 @@ static uint32_t level_of(const tl_graph *g, const tl_val *v)
     return level;
 }
 
-/* ---- groups ------------------------------------------------------------------------------------ */
+/* ---- groups
+ * ------------------------------------------------------------------------------------ */
 
 typedef struct tl_groups {
     uint32_t *table, size; /* hash table of the steps that still take values */
@@ -140,7 +147,8 @@ static void group(tl_graph *g, tl_groups *t, uint32_t v)
     uint32_t at = hash_group(x->level, &shape) & (t->size - 1);
     for (; t->table[at] != TL_NONE; at = (at + 1) & (t->size - 1)) {
         const tl_val *first = &g->val[g->step[t->table[at]].val.at[0]];
-        if (first->block == x->block && first->level == x->level && tl_shape_equal(tl__iteration(&first->shape), shape))
+        if (first->block == x->block && first->level == x->level &&
+            tl_shape_equal(tl__iteration(&first->shape), shape))
             break;
     }
     if (t->table[at] != TL_NONE && g->step[t->table[at]].val.n < MOST) {
@@ -161,23 +169,33 @@ static void make_step(tl_graph *g, tl_groups *t, uint32_t v)
         else if (x->material)
             tl__step_add(g, TL_STEP_TILE, v);
         break;
-    case TL_CONTRACTION: tl__step_add(g, TL_STEP_CONTRACT, v); break;
-    case TL_ASSEMBLE: tl__step_add(g, TL_STEP_JOIN, v); break;
-    case TL_LOOP: tl__step_add(g, TL_STEP_LOOP, v); break;
+    case TL_CONTRACTION:
+        tl__step_add(g, TL_STEP_CONTRACT, v);
+        break;
+    case TL_ASSEMBLE:
+        tl__step_add(g, TL_STEP_JOIN, v);
+        break;
+    case TL_LOOP:
+        tl__step_add(g, TL_STEP_LOOP, v);
+        break;
     case TL_REDUCTION:
     case TL_GATHER:
-    case TL_RANDOM: tl__step_add(g, TL_STEP_CALL, v); break;
+    case TL_RANDOM:
+        tl__step_add(g, TL_STEP_CALL, v);
+        break;
     case TL_OTHER:
         if (x->op == &tl__op_iota)
             tl__step_add(g, TL_STEP_IOTA, v);
         else if (x->op->run)
             tl__step_add(g, TL_STEP_CALL, v);
         break;
-    default: break; /* views, leaves, results: somebody else's memory */
+    default:
+        break; /* views, leaves, results: somebody else's memory */
     }
 }
 
-/* find_materials -- constants that must lie in memory: results, and what is read otherwise than as a number in a tile. */
+/* find_materials -- constants that must lie in memory: results, and what is read otherwise than
+ * as a number in a tile. */
 static void find_materials(tl_graph *g)
 {
     for (uint32_t v = 0; v < g->nvals; v++) {
@@ -189,7 +207,8 @@ static void find_materials(tl_graph *g)
         if (x->op->kind == TL_VIEW || x->op->kind == TL_LOOP) /* counts where it is read */
             continue;
         for (uint32_t k = 0; k < x->nin; k++)
-            if (g->val[x->in[k]].resolved && !(tl__is_pointwise(x) && tl__const_behind(g, x->in[k]) != TL_NONE))
+            if (g->val[x->in[k]].resolved &&
+                !(tl__is_pointwise(x) && tl__const_behind(g, x->in[k]) != TL_NONE))
                 g->val[g->val[x->in[k]].address.root].material = 1;
     }
 }

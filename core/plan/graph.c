@@ -1,8 +1,10 @@
 /* graph.c -- the plan's graph: building it from a stretch, dead code, and topological order.
  *
- * Dead code is reachability from what survives. Through a loop it is a fixpoint over the carries, which reachability finds by itself:
+ * Dead code is reachability from what survives. Through a loop it is a fixpoint over the
+ * carries, which reachability finds by itself:
  *
- *     last(i), carry(i) --> init(i), next(i)        stacked(v), summed(v) --> v        result --> loop        each --> xs */
+ *     last(i), carry(i) --> init(i), next(i)      stacked(v), summed(v) --> v
+ *     result --> loop                             each --> xs */
 #include "core/plan/graph.h"
 
 #include "core/space.h"
@@ -11,9 +13,15 @@
 #include <stdio.h>
 #include <string.h>
 
-const tl_op tl__op_copy = {.name = "copy", .doc = "a", .grad_doc = "none", .kind = TL_POINTWISE, .no_gradient = 1};
-const tl_op tl__op_room = {.name = "room", .doc = "where a carry lives", .grad_doc = "none", .kind = TL_OTHER, .no_gradient = 1};
-const tl_op tl__op_iota = {.name = "iota", .doc = "0, 1, 2, ...", .grad_doc = "none", .kind = TL_OTHER, .no_gradient = 1};
+const tl_op tl__op_copy = {
+    .name = "copy", .doc = "a", .grad_doc = "none", .kind = TL_POINTWISE, .no_gradient = 1};
+const tl_op tl__op_room = {.name = "room",
+                           .doc = "where a carry lives",
+                           .grad_doc = "none",
+                           .kind = TL_OTHER,
+                           .no_gradient = 1};
+const tl_op tl__op_iota = {
+    .name = "iota", .doc = "0, 1, 2, ...", .grad_doc = "none", .kind = TL_OTHER, .no_gradient = 1};
 
 int tl__graph_fail(tl_graph *g, int code, const char *format, ...)
 {
@@ -48,8 +56,8 @@ void tl__graph_close(tl_graph *g)
     *g = (tl_graph){0};
 }
 
-uint32_t tl__graph_add(tl_graph *g, const tl_op *op, uint32_t block, tl_dtype dtype, tl_shape shape, uint32_t n,
-                       const uint32_t *in)
+uint32_t tl__graph_add(tl_graph *g, const tl_op *op, uint32_t block, tl_dtype dtype, tl_shape shape,
+                       uint32_t n, const uint32_t *in)
 {
     if (g->code)
         return TL_NONE;
@@ -91,7 +99,8 @@ int tl__graph_within(const tl_graph *g, uint32_t b, uint32_t outer)
     return b == outer;
 }
 
-/* ---- building ---------------------------------------------------------------------------------- */
+/* ---- building
+ * ---------------------------------------------------------------------------------- */
 
 static uint32_t add_block(tl_graph *g, uint32_t parent, uint32_t loop)
 {
@@ -106,12 +115,14 @@ static uint32_t add_block(tl_graph *g, uint32_t parent, uint32_t loop)
     b->loop = loop;
     b->T = 1;
     if (b->depth > TL_DEPTH)
-        tl__graph_fail(g, TL_EUNSUPPORTED, "scans inside scans: got %u, want %d at most", b->depth, TL_DEPTH);
+        tl__graph_fail(g, TL_EUNSUPPORTED, "scans inside scans: got %u, want %d at most", b->depth,
+                       TL_DEPTH);
     return g->nblocks++;
 }
 
 /* add_loop -- the block of a loop; its carries refer to ordinals that come later. */
-static void add_loop(tl_graph *g, const tl_tape *tape, const tl_stretch *s, uint32_t v, uint32_t frame)
+static void add_loop(tl_graph *g, const tl_tape *tape, const tl_stretch *s, uint32_t v,
+                     uint32_t frame)
 {
     const tl_frame *f = &tape->frames[frame];
     uint32_t b = add_block(g, g->val[v].block, v);
@@ -128,8 +139,9 @@ static void add_loop(tl_graph *g, const tl_tape *tape, const tl_stretch *s, uint
     }
     block->ncarries = f->ncarries;
     for (uint32_t i = 0; i < f->ncarries; i++)
-        block->carry[i] = (tl_gcarry){s->ordinal[f->carries[i].source], s->ordinal[f->carries[i].init],
-                                      s->ordinal[f->carries[i].next], TL_NONE};
+        block->carry[i] =
+            (tl_gcarry){s->ordinal[f->carries[i].source], s->ordinal[f->carries[i].init],
+                        s->ordinal[f->carries[i].next], TL_NONE};
     for (uint32_t k = 0; k < f->nnodes; k++)
         g->slot_block[s->ordinal[f->nodes[k]]] = b;
 }
@@ -138,7 +150,8 @@ static void add_member(tl_graph *g, const tl_tape *tape, const tl_stretch *s, ui
 {
     const tl_node *n = &tape->nodes[s->member[m].slot];
     const int is_leaf = (s->member[m].flags & TL_MEMBER_LEAF) != 0;
-    uint32_t v = tl__graph_add(g, is_leaf ? &tl_op_input : n->op, is_leaf ? 0 : g->slot_block[m], n->dtype, n->shape, 0, NULL);
+    uint32_t v = tl__graph_add(g, is_leaf ? &tl_op_input : n->op, is_leaf ? 0 : g->slot_block[m],
+                               n->dtype, n->shape, 0, NULL);
     if (v == TL_NONE)
         return;
     tl_val *x = &g->val[v];
@@ -159,6 +172,7 @@ static void add_member(tl_graph *g, const tl_tape *tape, const tl_stretch *s, ui
         memcpy(attr, n->attr.i, (size_t)n->attr.ni * sizeof *attr);
     x->i = attr;
     x->ni = n->attr.ni;
+    x->numbers = n->attr.nr > 0;
     if (n->op->kind == TL_LOOP) {
         add_loop(g, tape, s, v, (uint32_t)n->attr.i[0]); /* operands: tl__graph_order */
         return;
@@ -182,7 +196,8 @@ void tl__graph_build(tl_graph *g, const tl_tape *tape, const tl_stretch *s)
         add_member(g, tape, s, m);
 }
 
-/* ---- dead code --------------------------------------------------------------------------------- */
+/* ---- dead code
+ * --------------------------------------------------------------------------------- */
 
 typedef struct tl_work {
     tl_graph *g;
@@ -237,9 +252,11 @@ void tl__graph_mark(tl_graph *g)
         use_all(&w, w.stack[--w.n]);
 }
 
-/* ---- order ------------------------------------------------------------------------------------- */
+/* ---- order
+ * ------------------------------------------------------------------------------------- */
 
-/* note_outer -- a body in block b reads value u of a block around: it is an operand of each loop between. */
+/* note_outer -- a body in block b reads value u of a block around: it is an operand of each loop
+ * between. */
 static void note_outer(tl_graph *g, uint32_t b, uint32_t u, uint32_t *seen)
 {
     for (; b != g->val[u].block; b = g->block[b].parent) {
@@ -247,7 +264,8 @@ static void note_outer(tl_graph *g, uint32_t b, uint32_t u, uint32_t *seen)
         tl_val *l = &g->val[loop];
         if (g->block[b].parent != g->val[u].block)
             continue;
-        /* seen[] holds, per value, the loop that noted it last; different loops note it again, at worst twice */
+        /* seen[] holds, per value, the loop that noted it last; different loops note it again,
+         * at worst twice */
         if (seen[u] == loop + 1)
             return;
         seen[u] = loop + 1;
@@ -283,7 +301,8 @@ static void find_loop_operands(tl_graph *g)
     }
 }
 
-/* visit -- v and, before it, what it needs in its block. Values are mostly in order already, so the recursion stays flat. */
+/* visit -- v and, before it, what it needs in its block. Values are mostly in order already, so
+ * the recursion stays flat. */
 static void visit(tl_graph *g, uint32_t v, uint8_t *done)
 {
     if (done[v])

@@ -1,11 +1,13 @@
-/* graph.h -- what the passes of the planner work on: the values of a stretch, and one block for the tape and for each loop. Private.
+/* graph.h -- what the passes of the planner work on: the values of a stretch, and one block for
+ * the tape and for each loop. Private.
  *
  *     block 0   v0 xs (bound)   v1 W (bound)   v2 loop ----.   v9 stacked (of v6, loop v2)
  *                                                          v
- *     block 1                    v3 each(v0)   v4 carry   v5 contract(v3, v1)   v6 add(v4, v5)      one step, T times
+ *     block 1       v3 each(v0)   v4 carry   v5 contract(v3, v1)   v6 add(v4, v5)
  *
- * Values are named by their index; the first ones are the members of the stretch, in its order, the others are made by passes.
- * A value's block is where it is computed; its operands lie there or in a block around. */
+ * Values are named by their index; the first ones are the members of the stretch, in its order,
+ * the others are made by passes. A value's block is where it is computed; its operands lie there
+ * or in a block around. */
 #ifndef TL_CORE_PLAN_GRAPH_H
 #define TL_CORE_PLAN_GRAPH_H
 
@@ -13,13 +15,15 @@
 
 enum { TL_DEPTH = 6 }; /* loops inside loops at most */
 
-/* tl_via -- where a value's elements lie. Each but the first two is a place in the buffer of another value, `base`. */
+/* tl_via -- where a value's elements lie. Each but the first two is a place in the buffer of
+ * another value, `base`. */
 typedef enum tl_via {
-    TL_OWN,       /* a buffer of its own */
-    TL_BOUND,     /* a live value of the tape */
-    TL_VIA_VIEW,  /* by op->view */
-    TL_VIA_SAME,  /* exactly there; the shapes may differ in axes of extent 1 */
-    TL_VIA_ROW,   /* entry row + pace * p of base's first axis, p the position of the loop around this value */
+    TL_OWN,      /* a buffer of its own */
+    TL_BOUND,    /* a live value of the tape */
+    TL_VIA_VIEW, /* by op->view */
+    TL_VIA_SAME, /* exactly there; the shapes may differ in axes of extent 1 */
+    /* entry row + pace * p of base's first axis, p the position of the loop around this value */
+    TL_VIA_ROW,
     TL_VIA_ROWS,  /* entries from row on of base's first axis */
     TL_VIA_PIECE, /* in base from at[] on */
     TL_VIA_NONE   /* repeated along a new first axis */
@@ -33,14 +37,17 @@ typedef struct tl_address {
 
 typedef struct tl_val {
     const tl_op *op;
-    uint32_t node; /* ordinal whose attributes are bound when run and whose name messages carry; TL_NONE: made by a pass */
+    uint32_t
+        /* ordinal whose attributes are bound when run and whose name messages carry; TL_NONE:
+         * made by a pass */
+        node;
     uint32_t block;
     tl_dtype dtype;
     tl_shape shape;
     uint32_t nin;
     uint32_t *in;
     uint32_t in_room; /* of a loop's list */
-    int ni; /* structural attributes */
+    int ni;           /* structural attributes */
     const int64_t *i;
     uint32_t loop;  /* of a TL_LOOP and its TL_RESULTs: the block */
     uint32_t of;    /* stacked, summed: value of the body; carry, last: number of the carry */
@@ -49,6 +56,7 @@ typedef struct tl_val {
     uint8_t keep, needed, solo, accumulate;
     uint8_t candidate; /* may be written into a carry's room */
     uint8_t material;  /* a constant that somebody reads from memory */
+    uint8_t numbers;   /* has attributes that are bound when run */
     uint8_t resolved;
     /* storage */
     tl_via via;
@@ -94,25 +102,29 @@ typedef struct tl_graph {
     char message[200];
 } tl_graph;
 
-/* tl__graph_build -- values and blocks of a stretch. Failures are in g->code, here as everywhere below. */
+/* tl__graph_build -- values and blocks of a stretch. Failures are in g->code, here as everywhere
+ * below. */
 TL_API void tl__graph_build(tl_graph *g, const tl_tape *tape, const tl_stretch *s);
 TL_API void tl__graph_close(tl_graph *g);
 
 /* tl__graph_fail -- notes the first failure; returns code. */
 TL_API int tl__graph_fail(tl_graph *g, int code, const char *format, ...) TL_PRINTF(3, 4);
-/* tl__graph_alloc -- zeroed memory that lives as long as the graph; NULL, and the failure noted, when it is short. */
+/* tl__graph_alloc -- zeroed memory that lives as long as the graph; NULL, and the failure noted,
+ * when it is short. */
 TL_API void *tl__graph_alloc(tl_graph *g, size_t count, size_t size);
 
-/* tl__graph_add -- a new value with n operands (copied); TL_NONE after a failure. Pointers to values are stale after it. */
-TL_API uint32_t tl__graph_add(tl_graph *g, const tl_op *op, uint32_t block, tl_dtype dtype, tl_shape shape, uint32_t n,
-                              const uint32_t *in);
+/* tl__graph_add -- a new value with n operands (copied); TL_NONE after a failure. Pointers to
+ * values are stale after it. */
+TL_API uint32_t tl__graph_add(tl_graph *g, const tl_op *op, uint32_t block, tl_dtype dtype,
+                              tl_shape shape, uint32_t n, const uint32_t *in);
 /* tl__graph_const -- a rank-0 zero; tl__graph_copy -- the same elements, computed anew. */
 TL_API uint32_t tl__graph_const(tl_graph *g, uint32_t block, tl_dtype dtype);
 TL_API uint32_t tl__graph_copy(tl_graph *g, uint32_t v, uint32_t block, tl_shape shape);
 
 /* tl__graph_mark -- dead code: `needed` and `uses` of all values anew, from those that survive. */
 TL_API void tl__graph_mark(tl_graph *g);
-/* tl__graph_order -- operands of the loops anew (whatever their bodies read from outside), then every block's topological order. */
+/* tl__graph_order -- operands of the loops anew (whatever their bodies read from outside), then
+ * every block's topological order. */
 TL_API void tl__graph_order(tl_graph *g);
 
 /* tl__graph_within -- whether block b is `outer` or inside it. */
@@ -129,15 +141,17 @@ TL_API void tl__pass_narrow(tl_graph *g);
 TL_API void tl__pass_lower(tl_graph *g);
 TL_API void tl__pass_address(tl_graph *g);
 TL_API void tl__pass_fuse(tl_graph *g);
-TL_API void tl__pass_schedule(tl_graph *g);
+TL_API void tl__pass_arrange(tl_graph *g);
 
-/* tl__lead_of -- asks v's operation for one more axis on the operands in `led`; the new structural attributes are the graph's. 0 when it refuses. */
+/* tl__lead_of -- asks v's operation for one more axis on the operands in `led`; the new
+ * structural attributes are the graph's. 0 when it refuses. */
 TL_API int tl__lead_of(tl_graph *g, uint32_t v, uint32_t led, int *ni, const int64_t **i);
 
 /* tl__address_of -- resolves where v lies; may add a copy of what no view can show. */
 TL_API const tl_address *tl__address_of(tl_graph *g, uint32_t v);
 
-/* tl__through_views -- the value that v shows in the same row-major order, through views that change no order. */
+/* tl__through_views -- the value that v shows in the same row-major order, through views that
+ * change no order. */
 TL_API uint32_t tl__through_views(const tl_graph *g, uint32_t v);
 /* tl__const_behind -- the constant that v shows, through any views; TL_NONE if it shows none. */
 TL_API uint32_t tl__const_behind(const tl_graph *g, uint32_t v);

@@ -1,12 +1,14 @@
 /* hoist.c -- takes out of a loop what does not depend on its carries.
  *
- *     before   for t:  x = each(xs)   z = contract(x, W) + contract(h, U)     u = exp(s), s from outside
- *     after    u = exp(s)                                                     the same in every step: moved as it is
- *              Z = contract(xs, W)                       [T,B,4H]             depends on t: once, with one more leading axis
+ *     before   for t:  x = each(xs)   z = contract(x, W) + contract(h, U)   u = exp(s)
+ *
+ *     after    u = exp(s)                      s from outside: the same in every step
+ *              Z = contract(xs, W)             depends on t: once, with one more leading axis
  *              for t:  z = each(Z) + contract(h, U)
  *
- * Only contractions are worth a leading axis, and what they need of the body; pointwise work is left where the rest of the step reads it
- * from the cache. Inner loops come first, so what leaves one may leave the next. Random draws stay: their numbers are those of the step. */
+ * Only contractions are worth a leading axis, and what they need of the body; pointwise work is
+ * left where the rest of the step reads it from the cache. Inner loops come first, so what leaves
+ * one may leave the next. Random draws stay: their numbers are those of the step. */
 #include "core/plan/graph.h"
 
 #include "core/space.h"
@@ -28,7 +30,8 @@ int tl__lead_of(tl_graph *g, uint32_t v, uint32_t led, int *ni, const int64_t **
     const tl_val *x = &g->val[v];
     tl_shape shapes[8];
     tl_lead q;
-    if (!x->op->lead || x->nin > 8 || x->shape.rank >= TL_MAX_RANK || x->ni > (int)(sizeof q.i / sizeof *q.i))
+    if (!x->op->lead || x->nin > 8 || x->shape.rank >= TL_MAX_RANK ||
+        x->ni > (int)(sizeof q.i / sizeof *q.i))
         return 0;
     for (uint32_t k = 0; k < x->nin; k++) {
         shapes[k] = g->val[x->in[k]].shape;
@@ -75,12 +78,15 @@ static int is_movable(const tl_val *x)
     case TL_REDUCTION:
     case TL_GATHER:
     case TL_ASSEMBLE:
-    case TL_OTHER: return 1;
-    default: return 0;
+    case TL_OTHER:
+        return 1;
+    default:
+        return 0;
     }
 }
 
-/* led_mask -- which operands have the leading axis when all that can has it. An assemble's all do: those without are repeated. */
+/* led_mask -- which operands have the leading axis when all that can has it. An assemble's all
+ * do: those without are repeated. */
 static uint32_t led_mask(const tl_hoist *h, const tl_val *x)
 {
     uint32_t led = 0;
@@ -126,7 +132,8 @@ static tl_shape with_axis(int64_t T, tl_shape s)
     return out;
 }
 
-/* padded -- a led operand of fewer axes than the result, so that the leading axes stand under one another: [T,H] as [T,1,H]. */
+/* padded -- a led operand of fewer axes than the result, so that the leading axes stand under
+ * one another: [T,H] as [T,1,H]. */
 static uint32_t padded(tl_hoist *h, uint32_t v, int rank)
 {
     tl_graph *g = h->g;
@@ -149,10 +156,12 @@ static uint32_t led_operand(tl_hoist *h, uint32_t u, int rank, int aligns, int r
         return aligns ? padded(h, h->led[u], rank) : h->led[u];
     if (!repeat)
         return u;
-    return tl__graph_add(g, &tl_op_broadcast_to, b->parent, g->val[u].dtype, with_axis(b->T, g->val[u].shape), 1, &u);
+    return tl__graph_add(g, &tl_op_broadcast_to, b->parent, g->val[u].dtype,
+                         with_axis(b->T, g->val[u].shape), 1, &u);
 }
 
-/* lead -- makes the value with the leading axis; the one in the body becomes a leaf that reads it. */
+/* lead -- makes the value with the leading axis; the one in the body becomes a leaf that reads
+ * it. */
 static void lead(tl_hoist *h, uint32_t v)
 {
     tl_graph *g = h->g;

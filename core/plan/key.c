@@ -1,11 +1,13 @@
-/* key.c -- numbers the members of a stretch and writes down all that a plan depends on, and nothing else.
+/* key.c -- numbers the members of a stretch and writes down all that a plan depends on, and
+ * nothing else.
  *
  *     switches | node | node | leaf | node | loop: carries, body node, body node, ... | node | ...
  *
- *     node   op | dtype, rank, counts, flags | extents | structural attributes | operands as ordinals
+ *     node   op | dtype, rank, counts, flags | extents | structural attributes | operands
  *     leaf   0  | dtype, rank                | extents | strides
  *
- * A leaf is described where it is first read. Addresses, offsets, constants, draw numbers are read again at each run. */
+ * A leaf is described where it is first read. Addresses, offsets, constants, draw numbers are
+ * read again at each run. */
 #include "core/machine.h"
 #include "core/plan/stretch.h"
 #include "core/space.h"
@@ -22,7 +24,8 @@ typedef struct tl_writer {
 static uint64_t *room(tl_writer *w, uint32_t n)
 {
     tl_stretch *s = w->s;
-    if (s->nkey + n > s->key_capacity && tl__grow(&s->key, &s->key_capacity, s->nkey + n, sizeof *s->key)) {
+    if (s->nkey + n > s->key_capacity &&
+        tl__grow(&s->key, &s->key_capacity, s->nkey + n, sizeof *s->key)) {
         w->failed = 1;
         return NULL;
     }
@@ -52,8 +55,8 @@ static int has_ordinal(const tl_stretch *s, uint32_t slot)
 
 static uint64_t head(const tl_node *n, uint32_t flags)
 {
-    return (uint64_t)n->dtype | (uint64_t)n->shape.rank << 4 | (uint64_t)flags << 8 | (uint64_t)(uint32_t)n->attr.ni << 16 |
-           (uint64_t)n->nin << 32;
+    return (uint64_t)n->dtype | (uint64_t)n->shape.rank << 4 | (uint64_t)flags << 8 |
+           (uint64_t)(uint32_t)n->attr.ni << 16 | (uint64_t)n->nin << 32;
 }
 
 static void write_leaf(tl_writer *w, uint32_t slot)
@@ -102,7 +105,8 @@ static void write_node(tl_writer *w, uint32_t slot, uint32_t flags)
     else if (n->op == &tl_op_stacked || n->op == &tl_op_summed)
         at[-1] = w->s->ordinal[n->attr.i[0]];
     for (uint32_t k = 0; k < n->nin; k += 2) {
-        uint64_t low = w->s->ordinal[n->in[k]], high = k + 1 < n->nin ? w->s->ordinal[n->in[k + 1]] : TL_NONE;
+        uint64_t low = w->s->ordinal[n->in[k]],
+                 high = k + 1 < n->nin ? w->s->ordinal[n->in[k + 1]] : TL_NONE;
         *at++ = low | high << 32;
     }
     if (is_loop)
@@ -127,7 +131,8 @@ static void write_body(tl_writer *w, uint32_t frame)
     }
 }
 
-/* hash_words -- four independent lanes of multiply and shift, so that long keys hash at memory speed. */
+/* hash_words -- four independent lanes of multiply and shift, so that long keys hash at memory
+ * speed. */
 static uint64_t hash_words(const uint64_t *word, uint32_t n)
 {
     static const uint64_t mix = 0x9e3779b97f4a7c15u;

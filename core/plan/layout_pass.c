@@ -1,12 +1,14 @@
-/* layout_pass.c -- packs the buffers of a plan into one slab: two share a place when no instruction needs both.
+/* layout_pass.c -- packs the buffers of a plan into one slab: two share a place when no instruction
+ * needs both.
  *
  *     instruction   0    1    2    3    4    5            slab
  *     a             [---------]                           a . . d d d
  *     b                  [---------]                      b b b b . .
- *     loop's own                   [----]                 . . . l l .      buffers of a body live as long as the loop's instruction;
- *     d                            [---------]                             among themselves they are laid out in the same way
+ *     loop's own                   [----]                 . . . l l .
+ *     d                            [---------]
  *
- * What a body reads or writes of outside lives through the whole loop. */
+ * Buffers of a body live as long as the loop's instruction; among themselves they are laid out in
+ * the same way. What a body reads or writes of outside lives through the whole loop. */
 #include "core/plan/plan.h"
 #include "core/plan/steps.h"
 
@@ -77,7 +79,8 @@ static void find_spans(tl_pack *p)
     }
     for (uint32_t b = 1; b < g->nblocks; b++)
         for (uint32_t k = 0; k < g->block[b].norder; k++)
-            if (g->val[g->block[b].order[k]].op == &tl_op_time) /* written before the first instruction */
+            if (g->val[g->block[b].order[k]].op ==
+                &tl_op_time) /* written before the first instruction */
                 touch(p, g->block[b].order[k], b, 0);
 }
 
@@ -115,11 +118,13 @@ static size_t take(tl_holes *h, size_t bytes)
 {
     uint32_t best = TL_NONE;
     for (uint32_t k = 0; k < h->n; k++)
-        if (h->hole[k].bytes >= bytes && (best == TL_NONE || h->hole[k].bytes < h->hole[best].bytes))
+        if (h->hole[k].bytes >= bytes &&
+            (best == TL_NONE || h->hole[k].bytes < h->hole[best].bytes))
             best = k;
     if (best == TL_NONE) {
         size_t at = h->end;
-        if (h->n > 0 && h->hole[h->n - 1].at + h->hole[h->n - 1].bytes == h->end) /* grow the last hole */
+        if (h->n > 0 &&
+            h->hole[h->n - 1].at + h->hole[h->n - 1].bytes == h->end) /* grow the last hole */
             at = h->hole[--h->n].at;
         h->end = at + bytes;
         return at;
@@ -162,12 +167,14 @@ static size_t rounded(size_t bytes)
     return (bytes + PAD + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-/* pack -- places the spans, which are sorted by their first instruction; returns the size of the part. */
+/* pack -- places the spans, which are sorted by their first instruction; returns the size of the
+ * part. */
 static size_t pack(tl_pack *p, tl_span *span, uint32_t n, int reuse)
 {
     tl_graph *g = p->g;
     tl_holes h = {tl__graph_alloc(g, n + 1, sizeof *h.hole), 0, 0};
-    uint32_t *open = tl__graph_alloc(g, n + 1, sizeof *open), nopen = 0; /* spans not yet given back */
+    uint32_t *open = tl__graph_alloc(g, n + 1, sizeof *open),
+             nopen = 0; /* spans not yet given back */
     size_t *at = tl__graph_alloc(g, n + 1, sizeof *at);
     if (g->code)
         return 0;
@@ -222,9 +229,13 @@ uint8_t *tl__fresh_roots(tl_graph *g)
 size_t tl__plan_layout(tl_graph *g, size_t start, int64_t *offset)
 {
     const size_t n = g->nvals + 1, nb = g->nblocks;
-    tl_pack p = {.g = g, .first = tl__graph_alloc(g, n, sizeof *p.first), .last = tl__graph_alloc(g, n, sizeof *p.last),
-                 .touched = tl__graph_alloc(g, n, 1), .body_bytes = tl__graph_alloc(g, nb, sizeof *p.body_bytes),
-                 .offset = offset, .body_at = tl__graph_alloc(g, nb, sizeof *p.body_at)};
+    tl_pack p = {.g = g,
+                 .first = tl__graph_alloc(g, n, sizeof *p.first),
+                 .last = tl__graph_alloc(g, n, sizeof *p.last),
+                 .touched = tl__graph_alloc(g, n, 1),
+                 .body_bytes = tl__graph_alloc(g, nb, sizeof *p.body_bytes),
+                 .offset = offset,
+                 .body_at = tl__graph_alloc(g, nb, sizeof *p.body_at)};
     const uint8_t *fresh = tl__fresh_roots(g);
     uint32_t *count = tl__graph_alloc(g, nb, sizeof *count);
     if (g->code)
@@ -234,7 +245,8 @@ size_t tl__plan_layout(tl_graph *g, size_t start, int64_t *offset)
         count[g->val[v].block]++;
     for (uint32_t b = 1; b < g->nblocks; b++)
         count[g->block[b].parent]++;
-    for (uint32_t b = g->nblocks; b-- > 0 && !g->code;) /* bodies have larger numbers than the blocks around them */
+    for (uint32_t b = g->nblocks;
+         b-- > 0 && !g->code;) /* bodies have larger numbers than the blocks around them */
         pack_block(&p, b, fresh, count);
     if (g->code)
         return 0;

@@ -1,10 +1,14 @@
 /* lift.c -- takes out of a loop what is only handed out of it: products that no later step reads.
  *
- *     before   for t:  dx = contract(dz, W)      stacked(dx)                for t:  dw = contract(dz, x)     summed(dw)
- *     after    for t:  dz                        stacked(dz)                for t:  dz                       stacked(dz)
- *              contract(stacked(dz), W)          one large product          contract(stacked(dz), xs)        t is one more summed axis
+ *     before   for t:  dx = contract(dz, W)   stacked(dx)
+ *                      dw = contract(dz, x)   summed(dw)
  *
- * The counterpart of hoisting: there a product's operands are known before the loop, here its result is not needed before the end. */
+ *     after    for t:  dz                     stacked(dz)
+ *              contract(stacked(dz), W)       one large product
+ *              contract(stacked(dz), xs)      t is one more summed axis
+ *
+ * The counterpart of hoisting: there a product's operands are known before the loop, here its
+ * result is not needed before the end. */
 #include "core/plan/graph.h"
 
 #include "core/space.h"
@@ -31,7 +35,8 @@ static uint32_t stacked_of(tl_graph *g, uint32_t block, uint32_t u)
     return v;
 }
 
-/* without_axis -- the labels of a contraction whose result has lost its first axis: that one is summed now. */
+/* without_axis -- the labels of a contraction whose result has lost its first axis: that one is
+ * summed now. */
 static const int64_t *without_axis(tl_graph *g, int ni, const int64_t *i)
 {
     int64_t *to = tl__graph_alloc(g, (size_t)ni, sizeof *to);
@@ -86,7 +91,8 @@ void tl__pass_lift(tl_graph *g)
     tl__graph_mark(g);
     for (uint32_t r = 0; r < g->nvals && !g->code; r++) {
         const tl_val *x = &g->val[r];
-        if (x->needed && (x->op == &tl_op_stacked || x->op == &tl_op_summed) && g->block[x->loop].T > 0)
+        if (x->needed && (x->op == &tl_op_stacked || x->op == &tl_op_summed) &&
+            g->block[x->loop].T > 0)
             lift_result(g, r);
     }
 }

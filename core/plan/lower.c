@@ -1,38 +1,46 @@
-/* lower.c -- turns what a loop means into values and places: carries get rooms, results and assembled pieces get their places.
+/* lower.c -- turns what a loop means into values and places: carries get rooms, results and
+ * assembled pieces get their places.
  *
- *     carry i, also asked for at every step      one room of T+1 rows; nothing is ever copied:
+ *     carry i, also asked for at every step: one room of T+1 rows, nothing is ever copied
+ *
  *         room     [ init | h1 | h2 | ... | hT ]
- *         carry      ^p     read in row p                (in reverse: read in row p+1, written to row p)
- *         next              ^p+1 written there
- *         stacked(next)     [-------------------]        stacked(carry) is rows 0 .. T-1, last is row T
+ *         carry      ^p                           read in row p, next written to row p+1
+ *         stacked(next)   [-------------------]   stacked(carry): rows 0 .. T-1, last: row T
+ *                                                 (in reverse read in row p+1, written to row p)
  *
- *     carry i, only handed on                    one room of one row; schedule.c has next written into it when that is safe
- *     stacked(v)                                 v is written into row p of the result
- *     summed(v)                                  a carry that starts at zero: s' = s + v; a product adds to it itself
- *     assemble                                   its pieces are written into their parts of the result */
+ *     carry i, only handed on   one room of one row; arrange.c has next written into it if safe
+ *     stacked(v)                v is written into row p of the result
+ *     summed(v)                 a carry that starts at zero, s' = s + v; a product adds by itself
+ *     assemble                  its pieces are written into their parts of the result */
 #include "core/plan/graph.h"
 
 #include "core/space.h"
 
 #include <string.h>
 
-/* ---- pieces and places ------------------------------------------------------------------------- */
+/* ---- pieces and places
+ * ------------------------------------------------------------------------- */
 
-/* is_placeable -- whether v can be made to lie somewhere else: it is computed, and has no place yet. */
+/* is_placeable -- whether v can be made to lie somewhere else: it is computed, and has no place
+ * yet. */
 static int is_placeable(const tl_graph *g, uint32_t v, uint32_t block)
 {
     const tl_val *x = &g->val[v];
     if (x->block != block || x->via != TL_OWN)
         return 0;
     switch (x->op->kind) {
-    case TL_POINTWISE: return x->nin > 0;
+    case TL_POINTWISE:
+        return x->nin > 0;
     case TL_CONTRACTION:
     case TL_REDUCTION:
     case TL_GATHER:
     case TL_RANDOM:
-    case TL_ASSEMBLE: return 1;
-    case TL_OTHER: return x->op->run != NULL;
-    default: return 0;
+    case TL_ASSEMBLE:
+        return 1;
+    case TL_OTHER:
+        return x->op->run != NULL;
+    default:
+        return 0;
     }
 }
 
@@ -45,14 +53,16 @@ static void place(tl_graph *g, uint32_t v, tl_via via, uint32_t base, int64_t ro
     x->pace = pace;
 }
 
-/* placeable -- v itself or a copy of it, computed in this block and free to be placed. Looks behind views that only add or drop axes of extent 1. */
+/* placeable -- v itself or a copy of it, computed in this block and free to be placed. Looks
+ * behind views that only add or drop axes of extent 1. */
 static uint32_t placeable(tl_graph *g, uint32_t v, uint32_t block)
 {
     for (uint32_t u = v;;) {
         const tl_val *x = &g->val[u];
         if (is_placeable(g, u, block))
             return u;
-        if (x->block != block || x->via != TL_OWN || (x->op != &tl_op_reshape && x->op != &tl_op_detach))
+        if (x->block != block || x->via != TL_OWN ||
+            (x->op != &tl_op_reshape && x->op != &tl_op_detach))
             break;
         tl_shape a = x->shape, b = g->val[x->in[0]].shape;
         int i = 0, j = 0, same = 1;
@@ -71,7 +81,8 @@ static uint32_t placeable(tl_graph *g, uint32_t v, uint32_t block)
     return tl__graph_copy(g, v, block, g->val[v].shape);
 }
 
-/* ---- results and carries ------------------------------------------------------------------------ */
+/* ---- results and carries
+ * ------------------------------------------------------------------------ */
 
 static tl_shape with_rows(int64_t rows, tl_shape s)
 {
@@ -93,12 +104,13 @@ static void become(tl_graph *g, uint32_t r, tl_via via, uint32_t base, int64_t r
     place(g, r, via, base, row, 0);
 }
 
-/* find_stacked -- the needed stacked results of value v of block b, chained: returns the first behind `from`. */
+/* find_stacked -- the needed stacked results of value v of block b, chained: returns the first
+ * behind `from`. */
 static uint32_t find_stacked(const tl_graph *g, uint32_t b, uint32_t v, uint32_t from)
 {
     for (uint32_t r = from; r < g->nvals; r++)
-        if (g->val[r].needed && g->val[r].op == &tl_op_stacked && g->val[r].loop == b && g->val[r].of == v &&
-            g->val[r].via == TL_OWN)
+        if (g->val[r].needed && g->val[r].op == &tl_op_stacked && g->val[r].loop == b &&
+            g->val[r].of == v && g->val[r].via == TL_OWN)
             return r;
     return TL_NONE;
 }
@@ -125,7 +137,8 @@ static void sum_carry(tl_graph *g, uint32_t r)
         next = tl__graph_add(g, &tl_op_add, b, x.dtype, x.shape, 2, in);
     }
     tl_block *block = &g->block[b];
-    if (tl__grow(&block->carry, &block->carries_capacity, block->ncarries + 1, sizeof *block->carry))
+    if (tl__grow(&block->carry, &block->carries_capacity, block->ncarries + 1,
+                 sizeof *block->carry))
         tl__graph_fail(g, TL_ENOMEM, "no memory for a sum");
     if (g->code)
         return;
@@ -136,7 +149,8 @@ static void sum_carry(tl_graph *g, uint32_t r)
     block->carry[block->ncarries++] = (tl_gcarry){source, zero, next, TL_NONE};
 }
 
-/* make_room -- where carry i lives: its room, the copy of init into it, and how the carry and its last value read it. */
+/* make_room -- where carry i lives: its room, the copy of init into it, and how the carry and
+ * its last value read it. */
 static void make_room(tl_graph *g, uint32_t b, uint32_t i)
 {
     const tl_block block = g->block[b];
@@ -146,8 +160,10 @@ static void make_room(tl_graph *g, uint32_t b, uint32_t i)
         c.next = tl__graph_copy(g, c.next, b, shape);
     if (g->code)
         return;
-    const int history = find_stacked(g, b, c.source, 0) != TL_NONE || find_stacked(g, b, c.next, 0) != TL_NONE;
-    const int64_t read = block.reverse ? 1 : 0, first = block.reverse ? block.T : 0, last = block.reverse ? 0 : block.T;
+    const int history =
+        find_stacked(g, b, c.source, 0) != TL_NONE || find_stacked(g, b, c.next, 0) != TL_NONE;
+    const int64_t read = block.reverse ? 1 : 0, first = block.reverse ? block.T : 0,
+                  last = block.reverse ? 0 : block.T;
     uint32_t start = tl__graph_copy(g, c.init, block.parent, shape);
     c.room = tl__graph_add(g, &tl__op_room, block.parent, g->val[c.source].dtype,
                            history ? with_rows(block.T + 1, shape) : shape, 1, &start);
@@ -174,7 +190,8 @@ static void make_room(tl_graph *g, uint32_t b, uint32_t i)
         place(g, c.source, TL_VIA_SAME, c.room, 0, 0);
     }
     for (uint32_t r = 0; r < g->nvals && !g->code; r++)
-        if (g->val[r].needed && g->val[r].op == &tl_op_last && g->val[r].loop == b && g->val[r].of == i)
+        if (g->val[r].needed && g->val[r].op == &tl_op_last && g->val[r].loop == b &&
+            g->val[r].of == i)
             become(g, r, history ? TL_VIA_ROW : TL_VIA_SAME, c.room, history ? last : 0);
     g->block[b].carry[i] = c;
 }
@@ -186,7 +203,8 @@ static void place_stacked(tl_graph *g, uint32_t r)
     uint32_t v = g->val[r].of;
     const tl_val x = g->val[v];
     for (uint32_t s = 0; s < r; s++)
-        if (g->val[s].needed && g->val[s].op == &tl_op_stacked && g->val[s].loop == b && g->val[s].of == v) {
+        if (g->val[s].needed && g->val[s].op == &tl_op_stacked && g->val[s].loop == b &&
+            g->val[s].of == v) {
             become(g, r, TL_VIA_SAME, s, 0);
             return;
         }
@@ -203,7 +221,8 @@ static void place_stacked(tl_graph *g, uint32_t r)
     }
 }
 
-/* ---- assemble ----------------------------------------------------------------------------------- */
+/* ---- assemble
+ * ----------------------------------------------------------------------------------- */
 
 /* has_overlap, is_full -- of the pieces' boxes in the result. */
 static int has_overlap(const tl_graph *g, const tl_val *x)
@@ -214,7 +233,8 @@ static int has_overlap(const tl_graph *g, const tl_val *x)
             int apart = 0;
             for (int a = 0; a < rank && !apart; a++) {
                 int64_t op = x->i[2 + (int64_t)p * rank + a], oq = x->i[2 + (int64_t)q * rank + a];
-                apart = op + g->val[x->in[p]].shape.dim[a] <= oq || oq + g->val[x->in[q]].shape.dim[a] <= op;
+                apart = op + g->val[x->in[p]].shape.dim[a] <= oq ||
+                        oq + g->val[x->in[q]].shape.dim[a] <= op;
             }
             if (!apart)
                 return 1;
@@ -230,7 +250,8 @@ static int is_full(const tl_graph *g, const tl_val *x)
     return covered == tl_shape_count(x->shape);
 }
 
-/* A long assemble is checked along one axis only, if its pieces are in order there: T pieces, not T^2 pairs. */
+/* A long assemble is checked along one axis only, if its pieces are in order there: T pieces,
+ * not T^2 pairs. */
 static int is_row_of_pieces(const tl_graph *g, const tl_val *x)
 {
     const int rank = x->shape.rank;
@@ -245,7 +266,8 @@ static int is_row_of_pieces(const tl_graph *g, const tl_val *x)
     return 0;
 }
 
-/* lower_assemble -- places the pieces. With gaps zeros come first; pieces that overlap are added one after the other:
+/* lower_assemble -- places the pieces. With gaps zeros come first; pieces that overlap are added
+ * one after the other:
  *     zeros --> part 0 += piece 0 --> part 1 += piece 1 --> ... */
 static void lower_assemble(tl_graph *g, uint32_t v)
 {
@@ -266,7 +288,8 @@ static void lower_assemble(tl_graph *g, uint32_t v)
         uint32_t piece = x.in[p];
         const int64_t *at = x.i + 2 + (int64_t)p * x.shape.rank;
         if (overlaps) {
-            uint32_t part = tl__graph_add(g, &tl__op_room, x.block, x.dtype, g->val[piece].shape, 0, NULL);
+            uint32_t part =
+                tl__graph_add(g, &tl__op_room, x.block, x.dtype, g->val[piece].shape, 0, NULL);
             if (part == TL_NONE)
                 return;
             place(g, part, TL_VIA_PIECE, v, 0, 0);
@@ -297,7 +320,8 @@ static void lower_assemble(tl_graph *g, uint32_t v)
     g->val[v].in = in;
 }
 
-/* choose_next -- of a carry that is only handed on: what schedule.c tries to have written into the room. */
+/* choose_next -- of a carry that is only handed on: what arrange.c tries to have written into
+ * the room. */
 static void choose_next(tl_graph *g, uint32_t b, uint32_t i)
 {
     const tl_gcarry c = g->block[b].carry[i];
@@ -312,7 +336,8 @@ static void choose_next(tl_graph *g, uint32_t b, uint32_t i)
     g->block[b].carry[i].next = m;
 }
 
-/* ---- the pass ----------------------------------------------------------------------------------- */
+/* ---- the pass
+ * ----------------------------------------------------------------------------------- */
 
 static int is_view(const tl_val *v)
 {

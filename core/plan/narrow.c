@@ -1,9 +1,14 @@
-/* narrow.c -- moves slices up through pointwise operations, so that the parts of a wide value are computed where they are read.
+/* narrow.c -- moves slices up through pointwise operations, so that the parts of a wide value are
+ * computed where they are read.
  *
- *     before   z = a + b  [B,4H]            i = sigmoid(z[:, 0:H])   f = sigmoid(z[:, H:2H])  ...      z goes through memory
- *     after    i = sigmoid(a[:, 0:H] + b[:, 0:H])   f = sigmoid(a[:, H:2H] + b[:, H:2H])  ...          one group, no z
+ *     before   z = a + b  [B,4H]                       z goes through memory
+ *              i = sigmoid(z[:, 0:H])   f = sigmoid(z[:, H:2H])  ...
  *
- * Done when slices along one axis are all that reads the value, and no two of them overlap: nothing is computed twice. */
+ *     after    i = sigmoid(a[:, 0:H] + b[:, 0:H])      one group, no z
+ *              f = sigmoid(a[:, H:2H] + b[:, H:2H])  ...
+ *
+ * Done when slices along one axis are all that reads the value, and no two of them overlap:
+ * nothing is computed twice. */
 #include "core/plan/graph.h"
 
 #include "core/space.h"
@@ -20,7 +25,8 @@ static int is_slice(const tl_val *v)
     return v->op == &tl_op_slice;
 }
 
-/* is_narrowable -- whether v is pointwise and only read by slices of one axis that do not overlap. */
+/* is_narrowable -- whether v is pointwise and only read by slices of one axis that do not
+ * overlap. */
 static int is_narrowable(const tl_graph *g, const tl_users *u, uint32_t v)
 {
     const tl_val *x = &g->val[v];
@@ -48,7 +54,8 @@ static void add_user(tl_graph *g, tl_users *u, uint32_t s)
     u->slices[v]++;
 }
 
-/* operand_slice -- the part of operand a that slice s of the result reads: a itself where it repeats along the axis. */
+/* operand_slice -- the part of operand a that slice s of the result reads: a itself where it
+ * repeats along the axis. */
 static uint32_t operand_slice(tl_graph *g, uint32_t a, uint32_t s, uint32_t block)
 {
     const int64_t *attr = g->val[s].i;
@@ -88,7 +95,8 @@ static int narrow_all(tl_graph *g)
 {
     tl__graph_mark(g);
     const uint32_t n = g->nvals;
-    tl_users u = {tl__graph_alloc(g, n + 1, sizeof(uint32_t)), tl__graph_alloc(g, n + 1, sizeof(uint32_t)),
+    tl_users u = {tl__graph_alloc(g, n + 1, sizeof(uint32_t)),
+                  tl__graph_alloc(g, n + 1, sizeof(uint32_t)),
                   tl__graph_alloc(g, n + 1, sizeof(uint32_t))};
     int changed = 0;
     if (g->code)

@@ -1,7 +1,8 @@
 /* plan.c -- makes a plan: from the stretch to the graph, through the passes, to instructions.
  *
- *     stretch --> graph --> same --> hoist --> lift --> narrow --> lower --> address --> fuse --> schedule --> layout, emit --> plan
- *                           '-------- what is computed ---------'  '---- where ----'    '--------- when and how -------------' */
+ *     stretch --> graph --> same --> hoist --> lift --> narrow      what is computed
+ *                 lower --> address                                 where
+ *                 fuse --> arrange --> layout, emit --> plan        when and how */
 #include "core/plan/plan.h"
 
 #include <string.h>
@@ -30,7 +31,7 @@ static void run_passes(tl_graph *g, tl_plan *p)
     tl__pass_address(g);
     tl__graph_order(g); /* addresses may have asked for copies */
     tl__pass_fuse(g);
-    tl__pass_schedule(g);
+    tl__pass_arrange(g);
     if (!g->code)
         tl__emit(p, g);
 }

@@ -1,17 +1,20 @@
-/* plan.h -- a finished plan: instructions over buffers, with nothing of the tape in it but ordinals. Private.
+/* plan.h -- a finished plan: instructions over buffers, with nothing of the tape in it but
+ * ordinals. Private.
  *
  *     base 0..   [leaf xs] [leaf W] [survivor loss]                bound or made at each run
  *     slab       [ scratch | buffers of block 0, re-used by liveness | bodies' buffers ]
  *
- *     block 0    CONTRACT  base 0, base 1 -> slab+4096         block 1    TILE ...  -> slab+65536 + p * 16384
- *                LOOP block 1, T = 100 */
+ *     block 0    CONTRACT  leaf, leaf -> slab+4096
+ *                LOOP block 1, T = 100
+ *     block 1    TILE ...  -> slab+65536 + p * 16384 */
 #ifndef TL_CORE_PLAN_PLAN_H
 #define TL_CORE_PLAN_PLAN_H
 
 #include "core/plan/graph.h"
 #include "core/tile.h"
 
-/* tl_operand -- an operand: bytes behind a base, plus a step for each position of the loops around. */
+/* tl_operand -- an operand: bytes behind a base, plus a step for each position of the loops
+ * around. */
 typedef struct tl_operand {
     uint32_t base;
     uint32_t ncoef;
@@ -19,7 +22,13 @@ typedef struct tl_operand {
     const int64_t *coef;
 } tl_operand;
 
-typedef enum tl_instr_kind { TL_INSTR_TILE, TL_INSTR_CONTRACT, TL_INSTR_CALL, TL_INSTR_IOTA, TL_INSTR_LOOP } tl_instr_kind;
+typedef enum tl_instr_kind {
+    TL_INSTR_TILE,
+    TL_INSTR_CONTRACT,
+    TL_INSTR_CALL,
+    TL_INSTR_IOTA,
+    TL_INSTR_LOOP
+} tl_instr_kind;
 
 typedef struct tl_instr {
     tl_instr_kind kind;
@@ -27,13 +36,13 @@ typedef struct tl_instr {
     uint32_t noperands; /* inputs, then outputs */
     uint32_t block;     /* of a loop */
     tl_operand *operand;
-    char **data;        /* where they are now */
+    char **data; /* where they are now */
     tl_tile *tile;
     const tl_op *op;
-    tl_attr attr;        /* structural part; attr.r is the node's when run */
-    tl_strided *array;   /* of contractions and calls: inputs, then the output */
+    tl_attr attr;      /* structural part; attr.r is the node's when run */
+    tl_strided *array; /* of contractions and calls: inputs, then the output */
     int accumulate;
-    const char *text;    /* what it computes, for dumps */
+    const char *text; /* what it computes, for dumps */
 } tl_instr;
 
 typedef struct tl_plan_block {
@@ -47,7 +56,12 @@ typedef struct tl_plan_block {
     tl_operand time;
 } tl_plan_block;
 
-typedef enum tl_base_kind { TL_BASE_SLAB, TL_BASE_LEAF, TL_BASE_FRESH, TL_BASE_SCALAR } tl_base_kind;
+typedef enum tl_base_kind {
+    TL_BASE_SLAB,
+    TL_BASE_LEAF,
+    TL_BASE_FRESH,
+    TL_BASE_SCALAR
+} tl_base_kind;
 
 /* tl_base -- what offsets are counted from. */
 typedef struct tl_base {
@@ -74,8 +88,8 @@ typedef struct tl_plan {
     uint32_t nsurvivors;
     size_t slab_bytes;
     uint64_t ninstrs;
-    char **address; /* of each base in this run */
-    tl_buf **fresh; /* of each base that is fresh */
+    char **address;   /* of each base in this run */
+    tl_buf **fresh;   /* of each base that is fresh */
     uint64_t *scalar; /* values of the scalars */
 } tl_plan;
 
@@ -83,7 +97,8 @@ typedef struct tl_plan {
 TL_API tl_plan *tl__plan_make(tl_tape *tape, const tl_stretch *s);
 TL_API void tl__plan_free(tl_plan *p);
 
-/* tl__plan_layout -- offsets in the slab for the buffers of block 0 and all bodies: fills offset[] by value; returns the slab's size. (layout_pass.c) */
+/* tl__plan_layout -- offsets in the slab for the buffers of block 0 and all bodies: fills
+ * offset[] by value; returns the slab's size. (layout_pass.c) */
 TL_API size_t tl__plan_layout(tl_graph *g, size_t start, int64_t *offset);
 /* tl__is_fresh -- marks, by value, the roots that survive and so lie outside the slab. */
 TL_API uint8_t *tl__fresh_roots(tl_graph *g);
@@ -96,7 +111,8 @@ TL_API void tl__emit(tl_plan *p, tl_graph *g);
 /* tl__execute -- runs a plan whose bases are bound. Returns TL_OK or the sticky error. */
 TL_API int tl__execute(tl_plan *p, tl_tape *tape, const tl_stretch *s, char *slab);
 
-/* tl__plan_text -- the plan as text, one line an instruction; freed with tl__free. NULL when memory is short. */
+/* tl__plan_text -- the plan as text, one line an instruction; freed with tl__free. NULL when
+ * memory is short. */
 TL_API char *tl__plan_text(const tl_plan *p);
 
 #endif

@@ -1,10 +1,12 @@
-/* same.c -- computes once what is written down twice: values of one operation on the same operands with the same attributes.
+/* same.c -- computes once what is written down twice: values of one operation on the same
+ * operands with the same attributes.
  *
  *     db1 = summed(sum(dz))   db2 = summed(sum(dz))          before: two sums in every step
  *     db1 = db2 = summed(sum(dz))                            after
  *
- * A table from what a value is to the first value that is so. Operands come first, so whole equal expressions fall together. Not
- * for random draws, each of which is another one, and constants, whose numbers a plan does not know. */
+ * A table from what a value is to the first value that is so. Operands come first, so whole
+ * equal expressions fall together. Not for random draws, each of which is another one, and not
+ * for constants, whose numbers a plan does not know. */
 #include "core/plan/graph.h"
 
 #include "core/space.h"
@@ -16,8 +18,10 @@ static int is_pure(const tl_val *x)
     switch (x->op->kind) {
     case TL_RANDOM:
     case TL_LEAF:
-    case TL_LOOP: return 0;
-    default: return x->nin > 0;
+    case TL_LOOP:
+        return 0;
+    default:
+        return x->nin > 0 && !x->numbers;
     }
 }
 
@@ -34,8 +38,8 @@ static uint32_t hash(const tl_val *x)
 static int is_same(const tl_graph *g, uint32_t a, uint32_t b)
 {
     const tl_val *x = &g->val[a], *y = &g->val[b];
-    if (x->op != y->op || x->block != y->block || x->nin != y->nin || x->ni != y->ni || x->of != y->of ||
-        x->dtype != y->dtype || !tl_shape_equal(x->shape, y->shape))
+    if (x->op != y->op || x->block != y->block || x->nin != y->nin || x->ni != y->ni ||
+        x->of != y->of || x->dtype != y->dtype || !tl_shape_equal(x->shape, y->shape))
         return 0;
     if (x->op->kind != TL_RESULT && x->ni && memcmp(x->i, y->i, (size_t)x->ni * sizeof *x->i) != 0)
         return 0;

@@ -1,15 +1,23 @@
 /* steps.h -- the instructions of a plan while they are still values of the graph. Private.
  *
- *     values   contract   add  tanh  mul   loop           steps   CONTRACT --> TILE{add,tanh,mul} --> LOOP
- *                 '--------^----^-----^-----^
- * An edge says that one step must come before another: because it makes what the other reads, or because it reads what the other
- * overwrites. */
+ *     values   contract   add  tanh  mul   loop
+ *     steps    CONTRACT --> TILE{add, tanh, mul} --> LOOP
+ *
+ * An edge says that one step must come before another: because it makes what the other reads, or
+ * because it reads what the other overwrites. */
 #ifndef TL_CORE_PLAN_STEPS_H
 #define TL_CORE_PLAN_STEPS_H
 
 #include "core/plan/graph.h"
 
-typedef enum tl_step_kind { TL_STEP_TILE, TL_STEP_CONTRACT, TL_STEP_CALL, TL_STEP_IOTA, TL_STEP_LOOP, TL_STEP_JOIN } tl_step_kind;
+typedef enum tl_step_kind {
+    TL_STEP_TILE,
+    TL_STEP_CONTRACT,
+    TL_STEP_CALL,
+    TL_STEP_IOTA,
+    TL_STEP_LOOP,
+    TL_STEP_JOIN
+} tl_step_kind;
 
 typedef struct tl_list {
     uint32_t *at, n, room;
@@ -20,7 +28,8 @@ struct tl_step {
     uint32_t block;
     tl_list val;    /* what it makes; topological order */
     tl_list before; /* steps that come first, with repetitions */
-    uint32_t place; /* position of its last value in the block's order: what comes early runs early */
+    uint32_t
+        place; /* position of its last value in the block's order: what comes early runs early */
 };
 
 /* tl__list_add -- in the graph's arena. */
@@ -30,8 +39,10 @@ TL_API uint32_t tl__step_add(tl_graph *g, tl_step_kind kind, uint32_t v);
 /* tl__step_depend -- step s comes after whatever makes v in its block. */
 TL_API void tl__step_depend(tl_graph *g, uint32_t s, uint32_t v);
 
-/* tl__iteration -- the axes of a value that are not of extent 1, and strides of an operand along them. */
+/* tl__iteration -- the axes of a value that are not of extent 1, and strides of an operand along
+ * them. */
 TL_API tl_shape tl__iteration(const tl_shape *s);
-TL_API void tl__iteration_strides(const tl_graph *g, uint32_t operand, const tl_shape *shape, int64_t *stride);
+TL_API void tl__iteration_strides(const tl_graph *g, uint32_t operand, const tl_shape *shape,
+                                  int64_t *stride);
 
 #endif

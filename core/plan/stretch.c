@@ -1,11 +1,12 @@
 /* stretch.c -- what one run computes, and which of it stays.
  *
- *     downwards from the roots: whatever is not live runs, live values are leaves; slots of a frame are in topological order
+ *     slot    0   1   2   3   4   5   6   7
+ *     root                        *
+ *     runs            x   x       x           marks move to the operands, downwards
+ *     stays           s           s           5 is a root, 2 is read by 7, which is pending
  *
- *                       0   1   2   3   4   5   6   7
- *     root                              *
- *     runs                  x   x       x                   marks move to the operands, from the largest slot to the smallest
- *     stays                 s           s                   roots, rank 0, wanted, read by pending nodes (7 reads 2) or by adjoints */
+ * Whatever is not live runs, live values are leaves. Slots of a frame are in topological order, so
+ * one pass from the largest root to the smallest marked slot finds all. */
 #include "core/plan/stretch.h"
 
 #include "core/scan_record.h"
@@ -94,7 +95,8 @@ static int find(tl_stretch *s, const tl_tape *tape, int nroots, const uint32_t *
     return TL_OK;
 }
 
-/* keep -- slot stays, if it runs and has a value. Constants are as cheap to make again as to keep. */
+/* keep -- slot stays, if it runs and has a value. Constants are as cheap to make again as to
+ * keep. */
 static void keep(tl_stretch *s, const tl_tape *tape, uint32_t slot)
 {
     if (tl__stretch_has(s, slot) && tape->nodes[slot].op->kind != TL_LOOP)
@@ -113,7 +115,8 @@ static void keep_reads(tl_stretch *s, const tl_tape *tape, uint32_t slot)
             keep(s, tape, n->in[k]);
 }
 
-static void find_survivors(tl_stretch *s, const tl_tape *tape, int nroots, const uint32_t *roots, int commit)
+static void find_survivors(tl_stretch *s, const tl_tape *tape, int nroots, const uint32_t *roots,
+                           int commit)
 {
     for (uint32_t k = 0; k < s->nlist; k++) {
         const tl_node *n = &tape->nodes[s->list[k]];
@@ -148,7 +151,8 @@ static int want_residuals(const tl_stretch *s, tl_tape *tape)
     return TL_OK;
 }
 
-/* add_wanted -- results of scans that run anyway and are marked as wanted run too; they lie behind everything they need. */
+/* add_wanted -- results of scans that run anyway and are marked as wanted run too; they lie
+ * behind everything they need. */
 static int add_wanted(tl_stretch *s, const tl_tape *tape)
 {
     uint32_t before = s->nlist;
@@ -177,17 +181,20 @@ static int add_wanted(tl_stretch *s, const tl_tape *tape)
     return TL_OK;
 }
 
-int tl__stretch_make(tl_stretch *s, tl_tape *tape, int nroots, const uint32_t *roots, const tl_run_opts *opts)
+int tl__stretch_make(tl_stretch *s, tl_tape *tape, int nroots, const uint32_t *roots,
+                     const tl_run_opts *opts)
 {
     static const char what[] = "run";
     if (reserve(s, tape) || find(s, tape, nroots, roots))
-        return tl_tape_fail(tape, TL_ENOMEM, what, "no memory for the marks of %u nodes", tape->nnodes);
+        return tl_tape_fail(tape, TL_ENOMEM, what, "no memory for the marks of %u nodes",
+                            tape->nnodes);
     if (s->loops && !opts->commit) {
         int code = want_residuals(s, tape);
         if (code)
             return code;
         if (reserve(s, tape))
-            return tl_tape_fail(tape, TL_ENOMEM, what, "no memory for the marks of %u nodes", tape->nnodes);
+            return tl_tape_fail(tape, TL_ENOMEM, what, "no memory for the marks of %u nodes",
+                                tape->nnodes);
     }
     if (s->loops && add_wanted(s, tape))
         return tl_tape_fail(tape, TL_ENOMEM, what, "no memory for the list of %u nodes", s->nlist);

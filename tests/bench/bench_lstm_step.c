@@ -1,5 +1,6 @@
-/* bench_lstm_step.c -- what a training step of one LSTM layer costs: forward, backward (weights, biases and input) and Adam, on one thread, against
- * oneDNN's fused LSTM primitive (forward and backward, no optimizer), interleaved in one process.
+/* bench_lstm_step.c -- what a training step of one LSTM layer costs: forward, backward (weights,
+ * biases and input) and Adam, on one thread, against oneDNN's fused LSTM primitive (forward and
+ * backward, no optimizer), interleaved in one process.
  *
  *     bench_lstm_step [T B I H] [rounds]
  */
@@ -39,7 +40,8 @@ static float *numbers(int64_t n, float scale)
 }
 
 /* our_step -- records, runs and commits one training step. */
-static int our_step(tl_tape *tape, const tl_sequence *seq, tl_params *set, tl_optim *adam, sizes z, const float *x, const float *dh, times *out)
+static int our_step(tl_tape *tape, const tl_sequence *seq, tl_params *set, tl_optim *adam, sizes z,
+                    const float *x, const float *dh, times *out)
 {
     double start = now_ms();
     tl_tensor xs = tl_input_f32(tape, tl_shape3(z.T, z.B, z.I), x);
@@ -117,11 +119,13 @@ int main(int argc, char **argv)
     onednn_lstm *other = onednn_lstm_new(z.T, z.B, z.I, z.H, &why);
     if (!other)
         fprintf(stderr, "oneDNN: %s\n", why);
-    float *w_ih = numbers(4LL * z.H * z.I, 0.08f), *w_hh = numbers(4LL * z.H * z.H, 0.08f), *bias = numbers(4LL * z.H, 0.08f);
-    float *h = numbers(ny, 0), *dx = numbers(nx, 0), *dw_ih = numbers(4LL * z.H * z.I, 0), *dw_hh = numbers(4LL * z.H * z.H, 0),
-          *dbias = numbers(4LL * z.H, 0);
+    float *w_ih = numbers(4LL * z.H * z.I, 0.08f), *w_hh = numbers(4LL * z.H * z.H, 0.08f),
+          *bias = numbers(4LL * z.H, 0.08f);
+    float *h = numbers(ny, 0), *dx = numbers(nx, 0), *dw_ih = numbers(4LL * z.H * z.I, 0),
+          *dw_hh = numbers(4LL * z.H * z.H, 0), *dbias = numbers(4LL * z.H, 0);
 #endif
-    static double ours[MOST_ROUNDS], theirs[MOST_ROUNDS], ratio[MOST_ROUNDS], record[MOST_ROUNDS], key[MOST_ROUNDS];
+    static double ours[MOST_ROUNDS], theirs[MOST_ROUNDS], ratio[MOST_ROUNDS], record[MOST_ROUNDS],
+        key[MOST_ROUNDS];
     times first = {0};
     if (our_step(tape, seq, set, adam, z, x, dh, &first))
         return 1;
@@ -140,7 +144,8 @@ int main(int argc, char **argv)
         ratio[k] = ours[k] / theirs[k];
 #endif
     }
-    printf("LSTM training step, T=%d B=%d I=%d H=%d, f32, one thread, %d rounds\n", z.T, z.B, z.I, z.H, rounds);
+    printf("LSTM training step, T=%d B=%d I=%d H=%d, f32, one thread, %d rounds\n", z.T, z.B, z.I,
+           z.H, rounds);
     printf("%-44s %10s\n", "", "median ms");
     printf("%-44s %10.3f\n", "tapeloop: forward, backward, Adam", median(ours, rounds));
     printf("%-44s %10.3f\n", "  of it recording and publishing", median(record, rounds));

@@ -1,21 +1,24 @@
-/* schedule.c -- the order in which the steps of a block run, and which carries are written in place.
+/* arrange.c -- the order in which the steps of a block run, and which carries are written in
+ * place.
  *
- *     room c   [ c ]      step 3: f*c + i*g  --> c        allowed when every reader of the old c comes before (edges are added that say so), or
- *                                                         is the writing step itself and reads the very element it writes
- *     otherwise           step 3: f*c + i*g  --> c'   last step: copy c' --> c */
+ *     room c   [ c ]      step 3: f*c + i*g  --> c
+ *     otherwise           step 3: f*c + i*g  --> c'   last step: copy c' --> c
+ *
+ * In place is allowed when every reader of the old c comes before (edges are added that say so), or
+ * is the writing step itself and reads the very element it writes. */
 #include "core/plan/steps.h"
 
 #include "core/space.h"
 
 #include <string.h>
 
-typedef struct tl_schedule {
+typedef struct tl_arrangement {
     tl_graph *g;
     uint32_t block;
     uint32_t *step, n; /* of the block */
     uint32_t capacity;
     uint32_t *remap; /* by value: root that took over, TL_NONE */
-} tl_schedule;
+} tl_arrangement;
 
 /* reads_root -- whether step s reads from the buffer of `root`. */
 static int reads_root(const tl_graph *g, uint32_t s, uint32_t root)
@@ -32,7 +35,8 @@ static int reads_root(const tl_graph *g, uint32_t s, uint32_t root)
     return 0;
 }
 
-/* reads_same_element -- whether all that step s reads of the room is the element it writes for m. */
+/* reads_same_element -- whether all that step s reads of the room is the element it writes for
+ * m. */
 static int reads_same_element(const tl_graph *g, uint32_t s, uint32_t room, uint32_t m)
 {
     const tl_step *step = &g->step[s];
@@ -47,15 +51,17 @@ static int reads_same_element(const tl_graph *g, uint32_t s, uint32_t room, uint
             if (!u->resolved || u->address.root != room)
                 continue;
             tl__iteration_strides(g, x->in[i], &x->shape, read);
-            if (u->address.layout.offset != 0 || memcmp(read, written, (size_t)rank * sizeof *read) != 0)
+            if (u->address.layout.offset != 0 ||
+                memcmp(read, written, (size_t)rank * sizeof *read) != 0)
                 return 0;
         }
     }
     return 1;
 }
 
-/* reaches -- whether some reader of the room other than `from` runs after `from` by the edges there are. */
-static int reaches(tl_schedule *d, uint32_t from, uint32_t room)
+/* reaches -- whether some reader of the room other than `from` runs after `from` by the edges
+ * there are. */
+static int reaches(tl_arrangement *d, uint32_t from, uint32_t room)
 {
     tl_graph *g = d->g;
     uint8_t *after = tl__graph_alloc(g, g->nsteps, 1);
@@ -78,21 +84,21 @@ static int reaches(tl_schedule *d, uint32_t from, uint32_t room)
     return 0;
 }
 
-static void add_step(tl_schedule *d, uint32_t s)
+static void add_step(tl_arrangement *d, uint32_t s)
 {
     if (d->n < d->capacity)
         d->step[d->n++] = s;
 }
 
 /* write_after_readers -- edges from every reader of the room to step s. */
-static void write_after_readers(tl_schedule *d, uint32_t s, uint32_t room)
+static void write_after_readers(tl_arrangement *d, uint32_t s, uint32_t room)
 {
     for (uint32_t k = 0; k < d->n; k++)
         if (d->step[k] != s && reads_root(d->g, d->step[k], room))
             tl__list_add(d->g, &d->g->step[s].before, d->step[k]);
 }
 
-static void place_next(tl_schedule *d, const tl_gcarry *c)
+static void place_next(tl_arrangement *d, const tl_gcarry *c)
 {
     tl_graph *g = d->g;
     const uint32_t m = c->next, s = g->val[m].step, room = g->val[c->room].address.root;
@@ -166,7 +172,7 @@ static uint32_t pop(tl_heap *h)
 }
 
 /* sort -- topological, of the steps that may run the one whose values come first. */
-static void sort(tl_schedule *d)
+static void sort(tl_arrangement *d)
 {
     tl_graph *g = d->g;
     tl_block *b = &g->block[d->block];
@@ -193,10 +199,11 @@ static void sort(tl_schedule *d)
                 push(&h, followers[s].at[i]);
     }
     if (b->nsteps != d->n)
-        tl__graph_fail(g, TL_EUNSUPPORTED, "%u of %u steps wait for one another", d->n - b->nsteps, d->n);
+        tl__graph_fail(g, TL_EUNSUPPORTED, "%u of %u steps wait for one another", d->n - b->nsteps,
+                       d->n);
 }
 
-void tl__pass_schedule(tl_graph *g)
+void tl__pass_arrange(tl_graph *g)
 {
     uint32_t *remap = tl__graph_alloc(g, g->nvals + 1, sizeof *remap);
     if (!remap || g->code)
@@ -204,7 +211,7 @@ void tl__pass_schedule(tl_graph *g)
     memset(remap, 0xff, (g->nvals + 1) * sizeof *remap);
     const uint32_t nvals = g->nvals;
     for (uint32_t b = 0; b < g->nblocks && !g->code; b++) {
-        tl_schedule d = {.g = g, .block = b, .remap = remap};
+        tl_arrangement d = {.g = g, .block = b, .remap = remap};
         for (uint32_t s = 0; s < g->nsteps; s++)
             d.capacity += g->step[s].block == b;
         d.capacity += g->block[b].ncarries;
@@ -222,6 +229,7 @@ void tl__pass_schedule(tl_graph *g)
         sort(&d);
     }
     for (uint32_t v = 0; v < g->nvals; v++)
-        if (g->val[v].resolved && g->val[v].address.root < nvals && remap[g->val[v].address.root] != TL_NONE)
+        if (g->val[v].resolved && g->val[v].address.root < nvals &&
+            remap[g->val[v].address.root] != TL_NONE)
             g->val[v].address.root = remap[g->val[v].address.root];
 }
