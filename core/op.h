@@ -145,7 +145,7 @@ struct tl_op {
     int (*run)(tl_call *c); /* whole-tensor kernel of kinds that have one */
     int (*view)(const tl_attr *a, const tl_shape *from, const tl_layout *in, const tl_shape *to,
                 tl_layout *out);
-    int (*lead)(tl_lead *q);    /* NULL: never hoisted out of a loop */
+    int (*lead)(tl_lead *q);    /* 1: it can be; 0: not so. NULL: never hoisted out of a loop */
     void (*adjoint)(tl_adj *a); /* NULL only with no_gradient */
     uint32_t reads;
     int no_gradient; /* says explicitly that the gradient is zero or undefined everywhere */

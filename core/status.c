@@ -69,9 +69,10 @@ static int mode_now(void)
     return text ? mode_of(text) : atomic_load(&mode);
 }
 
-/* caller -- names the first function outside the library on the stack. In a program that the
- * library was linked into, its functions and the program's cannot be told apart without names:
- * there the innermost addresses are given, for addr2line. */
+/* caller -- names the first function outside the library on the stack. One that its program does
+ * not export (-rdynamic does) has no name here: its address is given, for addr2line -e. In a
+ * program that the library was linked into, the library's functions and the program's cannot be
+ * told apart without names: there the innermost addresses are given. */
 static void caller(char *text, size_t size)
 {
     enum { DEPTH = 64, SHOWN = 5 };
@@ -98,11 +99,13 @@ static void caller(char *text, size_t size)
             snprintf(text, size, "%s%s in %s", before, at.dli_sname, object);
             return;
         }
-        if (!ours || shown == SHOWN)
+        if (shown && (!ours || shown == SHOWN))
             return;
         used += (size_t)snprintf(text + used, size - used, "%s%s+0x%zx", before, object,
                                  (size_t)((char *)frame[i] - (char *)at.dli_fbase));
         shown++;
+        if (!ours)
+            return;
     }
 }
 

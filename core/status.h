@@ -83,7 +83,8 @@ typedef void (*tl_log_fn)(void *user, const char *line);
  */
 TL_API void tl_set_log(tl_log_fn fn, void *user);
 
-/* tl_set_on_error -- "print" shows every error on stderr as it happens, with the calling function;
+/* tl_set_on_error -- "print" shows every error on stderr as it happens, with the calling function
+ * (its address if the program does not export it: link with -rdynamic, or ask addr2line -e);
  * "trap" also raises SIGTRAP; NULL or "" is silence, the default. The environment variable
  * TL_ON_ERROR has the same meaning and the last word. */
 TL_API void tl_set_on_error(const char *mode);

@@ -308,7 +308,7 @@ static int write_files(const options *o, int n, const run *runs)
     return code;
 }
 
-/* can_write -- whether path (NULL: nothing to write) can be opened: said now, not after training. */
+/* can_write -- whether path (NULL: nothing) can be opened: better known before training. */
 static int can_write(const char *path)
 {
     FILE *file = path ? fopen(path, "a") : NULL;
@@ -336,8 +336,8 @@ static int split(const options *o, const tl_text *text, tl_stream *train, tl_str
     return 0;
 }
 
-/* run_all -- trains the cells one after the other; after Ctrl-C or a failure the rest are left out.
- * What has been trained is shown in every case. */
+/* run_all -- trains the cells one after the other; after Ctrl-C or a failure the rest are left
+ * out. What has been trained is shown in every case. */
 static int run_all(const options *o, const tl_text *text, run *runs)
 {
     tl_stream train_text, valid_text;

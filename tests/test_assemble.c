@@ -100,3 +100,23 @@ Test(assemble, errors_name_the_piece)
     assert_fails(tape, TL_EDTYPE, "assemble: got f32 as piece 1, want f64");
     tl_tape_free(tape);
 }
+
+/* What is assembled goes into a larger one: its pieces and zeros are written there, behind the zeros of the larger. */
+Test(assemble, one_inside_another)
+{
+    tl_tape *tape = check_tape(1);
+    const double v[2] = {3, 4};
+    for (int gap = 0; gap < 2; gap++) {
+        const tl_tensor x = tl_input_f64(tape, tl_shape1(2), v);
+        const tl_tensor two[] = {tl_scale(x, 2), tl_scale(x, -1)};
+        const int64_t at[2][TL_MAX_RANK] = {{0}, {2 + gap}};
+        tl_tensor inner = tl_assemble(tl_shape1(4 + gap), 2, two, at);
+        inner = tl_reshape(inner, tl_shape2(1, 4 + gap));
+        const int64_t row[1][TL_MAX_RANK] = {{1, 1}};
+        const tl_tensor outer = tl_assemble(tl_shape2(3, 6), 1, &inner, row);
+        const double want[2][18] = {{[7] = 6, 8, -3, -4}, {[7] = 6, 8, 0, -3, -4}};
+        assert_tensor(outer, 18, want[gap], 0, 0);
+    }
+    assert_ok(tape);
+    tl_tape_free(tape);
+}

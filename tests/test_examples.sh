@@ -65,10 +65,10 @@ stops_cleanly() {
     [ $code = 0 ] && grep -q 'bits' "$out/stopped.txt"
 }
 
-# refuses FILE -- exit code 1 and a sentence with the file's name.
+# refuses FILE -- exit code 1 and a sentence with the file's name; the library says who called it.
 refuses() {
     "$examples/gru_vs_lstm" "$1" >"$out/refused.txt" 2>&1
-    [ $? = 1 ] && grep "$1" "$out/refused.txt"
+    [ $? = 1 ] && grep "$1" "$out/refused.txt" && grep 'called from .*gru_vs_lstm' "$out/refused.txt"
 }
 
 # same_numbers A B -- the two CSV files differ in nothing but the clock.

@@ -113,7 +113,7 @@ def main():
         "layers": 1,
         "length": 64,
         "batch": 32,
-        "steps": 3000,
+        "steps": 2000,
         "seed": 1,
         "valid": 100000,
         "threads": 1,
