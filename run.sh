@@ -1,8 +1,10 @@
 #!/bin/sh
-# ./run.sh [options]   builds, gets the text, trains rnn, gru and lstm on it; options: gru_vs_lstm's
+# ./run.sh [file] [options]   builds, gets the text (or takes the file), trains rnn, gru and lstm on
+#                             it; options: gru_vs_lstm's
 # ./run.sh test        unit tests, the same under sanitizers, thread tests, installed copy, examples
 # ./run.sh bench       the benchmarks of tests/bench
 set -eu
+start=$PWD
 cd "$(dirname "$0")"
 
 packages="build-essential meson ninja-build pkg-config libblis-dev libuv1-dev libjansson-dev \
@@ -138,7 +140,11 @@ bench)
     say "building"
     configure build
     ninja -C build --quiet examples/gru_vs_lstm
-    get_text
+    case ${1-} in
+    "" | -*) get_text ;;
+    /*) text=$1 && shift ;;
+    *) text=$start/$1 && shift ;;
+    esac
     mkdir -p out
     exec build/examples/gru_vs_lstm --csv=out/gru_vs_lstm.csv --svg=out/gru_vs_lstm.svg "$@" "$text"
     ;;

@@ -138,14 +138,19 @@ int tl_optim_step(tl_optim *o, tl_tape *tape)
 
     tl_scope_open(tape, o->rule->name);
     tl_no_grad_open(tape);
+    int stepped = 0;
     for (uint32_t i = 0; i < o->nkept; i++) {
         tl_param *p = tl_params_at(o->params, (int)i);
         tl_tensor g = tl_param_is_frozen(p) ? (tl_tensor){0} : tl_param_grad(tape, p);
-        if (g.tape)
-            step_param(o, tape, p, &o->kept[i], g);
+        if (!g.tape)
+            continue;
+        step_param(o, tape, p, &o->kept[i], g);
+        stepped++;
     }
     tl_no_grad_close(tape);
     tl_scope_close(tape);
+    if (stepped == 0)
+        tl__log("%s: no parameter has a gradient: did you forget tl_backward?", o->rule->name);
     return tl_commit(tape);
 }
 

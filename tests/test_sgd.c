@@ -259,3 +259,29 @@ Test(sgd, a_rule_of_ones_own)
     cr_assert_eq(value_of(tl_params_find(tl_optim_state(signs), "a.count"), 1), 2);
     tl_optim_free(signs);
 }
+
+static int warned;
+
+static void note_warning(void *user, const char *line)
+{
+    (void)user;
+    warned += strstr(line, "did you forget tl_backward") != NULL;
+}
+
+Test(sgd, a_step_without_any_gradient_is_pointed_out)
+{
+    tl_set_log(note_warning, NULL);
+    tl_tape *tape = tl_tape_new(NULL);
+    tl_params *set = tl_params_new(TL_F32);
+    tl_param_new(set, "w", tl_shape1(2), NULL);
+    tl_optim *optim = tl_sgd_new(set, NULL, NULL);
+    cr_assert_eq(tl_optim_step(optim, tape), TL_OK);
+    cr_assert_eq(warned, 1);
+    cr_assert_eq(tl_backward(tl_sum_all(tl_use(tape, tl_params_at(set, 0)))), TL_OK);
+    cr_assert_eq(tl_optim_step(optim, tape), TL_OK);
+    cr_assert_eq(warned, 1);
+    tl_set_log(NULL, NULL);
+    tl_optim_free(optim);
+    tl_params_free(set);
+    tl_tape_free(tape);
+}
