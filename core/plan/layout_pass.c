@@ -141,9 +141,14 @@ static size_t take(tl_holes *h, size_t bytes)
 
 static void give(tl_holes *h, size_t at, size_t bytes)
 {
-    uint32_t k = 0;
-    while (k < h->n && h->hole[k].at < at)
-        k++;
+    uint32_t k = 0, end = h->n; /* the first hole behind `at` */
+    while (k < end) {
+        const uint32_t middle = k + (end - k) / 2;
+        if (h->hole[middle].at < at)
+            k = middle + 1;
+        else
+            end = middle;
+    }
     const int joins_left = k > 0 && h->hole[k - 1].at + h->hole[k - 1].bytes == at;
     const int joins_right = k < h->n && at + bytes == h->hole[k].at;
     if (joins_left && joins_right) {
@@ -167,28 +172,63 @@ static size_t rounded(size_t bytes)
     return (bytes + PAD + ALIGN - 1) / ALIGN * ALIGN;
 }
 
+/* A heap of the spans that are in use; the one that ends first is on top. */
+typedef struct tl_open {
+    const tl_span *span;
+    uint32_t *at, n;
+} tl_open;
+
+static int ends_earlier(const tl_open *o, uint32_t i, uint32_t j)
+{
+    const uint32_t x = o->span[o->at[i]].last, y = o->span[o->at[j]].last;
+    return x != y ? x < y : o->at[i] < o->at[j];
+}
+
+static void exchange(tl_open *o, uint32_t i, uint32_t j)
+{
+    const uint32_t x = o->at[i];
+    o->at[i] = o->at[j];
+    o->at[j] = x;
+}
+
+static void open_push(tl_open *o, uint32_t k)
+{
+    uint32_t i = o->n++;
+    o->at[i] = k;
+    for (; i > 0 && ends_earlier(o, i, (i - 1) / 2); i = (i - 1) / 2)
+        exchange(o, i, (i - 1) / 2);
+}
+
+static uint32_t open_pop(tl_open *o)
+{
+    const uint32_t top = o->at[0];
+    o->at[0] = o->at[--o->n];
+    for (uint32_t i = 0, child; (child = 2 * i + 1) < o->n; i = child) {
+        child += child + 1 < o->n && ends_earlier(o, child + 1, child);
+        if (!ends_earlier(o, child, i))
+            break;
+        exchange(o, i, child);
+    }
+    return top;
+}
+
 /* pack -- places the spans, which are sorted by their first instruction; returns the size of the
  * part. */
 static size_t pack(tl_pack *p, tl_span *span, uint32_t n, int reuse)
 {
     tl_graph *g = p->g;
     tl_holes h = {tl__graph_alloc(g, n + 1, sizeof *h.hole), 0, 0};
-    uint32_t *open = tl__graph_alloc(g, n + 1, sizeof *open),
-             nopen = 0; /* spans not yet given back */
+    tl_open open = {span, tl__graph_alloc(g, n + 1, sizeof *open.at), 0};
     size_t *at = tl__graph_alloc(g, n + 1, sizeof *at);
     if (g->code)
         return 0;
     for (uint32_t k = 0; k < n; k++) {
-        for (uint32_t i = 0; reuse && i < nopen;) {
-            if (span[open[i]].last < span[k].first) {
-                give(&h, at[open[i]], span[open[i]].bytes);
-                open[i] = open[--nopen];
-            } else {
-                i++;
-            }
+        while (reuse && open.n > 0 && span[open.at[0]].last < span[k].first) {
+            const uint32_t done = open_pop(&open);
+            give(&h, at[done], span[done].bytes);
         }
         at[k] = take(&h, span[k].bytes);
-        open[nopen++] = k;
+        open_push(&open, k);
         if (span[k].value != TL_NONE)
             p->offset[span[k].value] = (int64_t)at[k];
         else
