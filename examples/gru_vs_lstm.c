@@ -31,7 +31,7 @@ typedef struct run {
     charmodel_sizes sizes;
     charmodel model;
     int64_t parameters;
-    int64_t first;  /* step that this session began with; not 0 after --load */
+    int64_t first;  /* step that this run began with; not 0 after --load */
     int64_t steps;  /* done */
     int trained;    /* to the end, or as far as Ctrl-C and the limits let it */
     double seconds; /* of training, without evaluation */
@@ -92,7 +92,7 @@ static double train_step(run *r, tl_tape *tape, tl_optim *adam, tl_sequence_memo
     return tl_item(loss) / M_LN2;
 }
 
-/* characters -- trained on in this session. */
+/* characters -- trained on in this run. */
 static int64_t characters(const run *r)
 {
     return (r->steps - r->first) * r->o->batch * r->o->length;
