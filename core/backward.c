@@ -107,20 +107,13 @@ void tl_set_param_grad(tl_tape *tape, tl_param *p, tl_tensor g)
     const tl_node *n = tl__node(g, "tl_set_param_grad");
     if (!n)
         return;
-    char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
     if (g.tape != tape) {
         tl_tape_fail(tape, TL_ETAPE, "tl_set_param_grad",
                      "the gradient for %s lives on another tape", p->name);
         return;
     }
-    if (n->dtype != p->store.dtype || !tl_shape_equal(n->shape, p->store.shape)) {
-        tl_tape_fail(tape, n->dtype != p->store.dtype ? TL_EDTYPE : TL_ESHAPE, "tl_set_param_grad",
-                     "got %s %s, but %s is %s %s", tl_dtype_name(n->dtype),
-                     tl_shape_text(n->shape, got, sizeof got), p->name,
-                     tl_dtype_name(p->store.dtype),
-                     tl_shape_text(p->store.shape, want, sizeof want));
+    if (tl__check_store(tape, n, &p->store, "tl_set_param_grad", p->name))
         return;
-    }
     u->grad = g.slot;
     u->queued = 1;
 }

@@ -12,6 +12,18 @@
 
 #include <string.h>
 
+int tl__check_store(tl_tape *tape, const tl_node *n, const tl_store *store, const char *what,
+                    const char *target)
+{
+    if (n->dtype == store->dtype && tl_shape_equal(n->shape, store->shape))
+        return TL_OK;
+    char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
+    return tl_tape_fail(
+        tape, n->dtype != store->dtype ? TL_EDTYPE : TL_ESHAPE, what, "got %s %s, but %s is %s %s",
+        tl_dtype_name(n->dtype), tl_shape_text(n->shape, got, sizeof got), target,
+        tl_dtype_name(store->dtype), tl_shape_text(store->shape, want, sizeof want));
+}
+
 /* queue -- one effect; a later one on the same store replaces the earlier. */
 static void queue(tl_effect_kind kind, tl_store *store, tl_tensor t, const char *what,
                   const char *target)
@@ -20,7 +32,7 @@ static void queue(tl_effect_kind kind, tl_store *store, tl_tensor t, const char 
     if (!n)
         return;
     tl_tape *tape = t.tape;
-    char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
+    char text[160];
     if (tape->frame != 0) {
         tl_tape_fail(tape, TL_EFRAME, what,
                      "not allowed inside an open scan: effects happen once, after the run");
@@ -28,16 +40,11 @@ static void queue(tl_effect_kind kind, tl_store *store, tl_tensor t, const char 
     }
     if (n->frame != 0) {
         tl_tape_fail(tape, TL_EFRAME, what, "got %s, a value of a scan's body; ask tl_scan_last",
-                     tl__describe(tape, t.slot, got, sizeof got));
+                     tl__describe(tape, t.slot, text, sizeof text));
         return;
     }
-    if (n->dtype != store->dtype || !tl_shape_equal(n->shape, store->shape)) {
-        tl_tape_fail(tape, n->dtype != store->dtype ? TL_EDTYPE : TL_ESHAPE, what,
-                     "got %s %s, but %s is %s %s", tl_dtype_name(n->dtype),
-                     tl_shape_text(n->shape, got, sizeof got), target, tl_dtype_name(store->dtype),
-                     tl_shape_text(store->shape, want, sizeof want));
+    if (tl__check_store(tape, n, store, what, target))
         return;
-    }
     for (uint32_t i = 0; i < tape->neffects; i++)
         if (tape->effects[i].store == store) {
             tape->effects[i].slot = t.slot;

@@ -212,19 +212,12 @@ void tl_bind(tl_tape *tape, tl_param *p, tl_tensor t)
     const tl_node *n = tl__node(t, "tl_bind");
     if (!n)
         return;
-    char want[TL_SHAPE_TEXT], got[TL_SHAPE_TEXT];
     if (t.tape != tape) {
         tl_tape_fail(tape, TL_ETAPE, "tl_bind", "the tensor for %s lives on another tape", p->name);
         return;
     }
-    if (n->dtype != p->store.dtype || !tl_shape_equal(n->shape, p->store.shape)) {
-        tl_tape_fail(tape, n->dtype != p->store.dtype ? TL_EDTYPE : TL_ESHAPE, "tl_bind",
-                     "got %s %s, but %s is %s %s", tl_dtype_name(n->dtype),
-                     tl_shape_text(n->shape, got, sizeof got), p->name,
-                     tl_dtype_name(p->store.dtype),
-                     tl_shape_text(p->store.shape, want, sizeof want));
+    if (tl__check_store(tape, n, &p->store, "tl_bind", p->name))
         return;
-    }
     tl_usage *u = tl__usage(tape, p);
     if (u) {
         u->slot = t.slot;

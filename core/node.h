@@ -187,6 +187,10 @@ TL_API const char *tl__intern(tl_tape *tape, const char *text);
 TL_API tl_usage *tl__usage(tl_tape *tape, tl_param *p);
 /* tl__copy_dense -- the elements of a live node, row-major, to out. */
 TL_API void tl__copy_dense(const tl_node *n, void *out);
+/* tl__check_store -- TL_OK if n has the store's dtype and shape; else the sticky error, `target`
+ * being the store's name. */
+TL_API int tl__check_store(tl_tape *tape, const tl_node *n, const tl_store *store, const char *what,
+                           const char *target);
 /* tl__stored_grad -- a leaf with p's stored gradient; inert if there is none. */
 TL_API tl_tensor tl__stored_grad(tl_tape *tape, tl_param *p);
 /* tl__describe -- "h (recorded in lstm/step)" into text. */

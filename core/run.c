@@ -13,8 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- switches
- * ---------------------------------------------------------------------------------- */
+/* ---- switches -------------------------------------------------------------------------------- */
 
 static atomic_uint passes_mask; /* the switches that are off */
 static atomic_int passes_known;
@@ -53,8 +52,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- binding
- * ----------------------------------------------------------------------------------- */
+/* ---- binding --------------------------------------------------------------------------------- */
 
 static const tl_node *node_of(const tl_tape *tape, const tl_stretch *s, uint32_t ordinal)
 {
@@ -133,8 +131,7 @@ static void publish(tl_plan *p, tl_tape *tape, const tl_stretch *s)
     }
 }
 
-/* ---- running
- * ----------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static tl_plan *find_plan(tl_plan_cache *c, tl_tape *tape)
 {

@@ -50,8 +50,7 @@ struct tl_tile {
     char **at;    /* of each array: start of this row */
 };
 
-/* ---- compiling: axes
- * --------------------------------------------------------------------------- */
+/* ---- compiling: axes ------------------------------------------------------------------------- */
 
 typedef struct tl_axes {
     int rank, n;
@@ -117,8 +116,7 @@ static void merge_axes(tl_axes *x)
     }
 }
 
-/* ---- compiling: lanes
- * -------------------------------------------------------------------------- */
+/* ---- compiling: lanes ------------------------------------------------------------------------ */
 
 static void split_axes(tl_tile *t, const tl_axes *x)
 {
@@ -172,8 +170,7 @@ static void classify(tl_tile *t, const tl_tile_array *out)
             t->lane[out[o].value].direct = 0;
 }
 
-/* ---- compiling: registers and actions
- * ---------------------------------------------------------- */
+/* ---- compiling: registers and actions -------------------------------------------------------- */
 
 typedef struct tl_alloc {
     tl_tile *t;
@@ -382,8 +379,7 @@ int64_t tl__tile_rows(const tl_tile *t)
     return t->R;
 }
 
-/* ---- running
- * ----------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 #define STAMP_MOVE(T)                                                                              \
     static void move_##T(int64_t n, char *to, int64_t to_step, const char *from,                   \

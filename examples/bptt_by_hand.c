@@ -55,8 +55,7 @@ static void problem_make(problem *p, unsigned seed)
     spread(p->b_hh, 4 * H, &seed);
 }
 
-/* ---- route 1: the textbook
- * ------------------------------------------------------------------------------------- */
+/* ---- route 1: the textbook ------------------------------------------------------------------- */
 
 static int by_hand(hand_kind kind, const problem *p, numbers *out)
 {
@@ -74,8 +73,7 @@ static int by_hand(hand_kind kind, const problem *p, numbers *out)
     return bad;
 }
 
-/* ---- route 2: the tape
- * ----------------------------------------------------------------------------------------- */
+/* ---- route 2: the tape ----------------------------------------------------------------------- */
 
 /* by_tape -- records the loop and the loss, asks for six gradients. *adjoint receives the recorded
  * adjoint as text. */
@@ -123,8 +121,7 @@ static int by_tape(const tl_cell *cell, int blocks, const problem *p, numbers *o
     return code;
 }
 
-/* ---- side by side
- * ---------------------------------------------------------------------------------------------- */
+/* ---- side by side ---------------------------------------------------------------------------- */
 
 /* difference -- the largest |a - b|, relative to the largest |b|. */
 static double difference(const double *a, const double *b, int n)

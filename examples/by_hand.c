@@ -25,8 +25,7 @@ static double affine(const double *w, const double *b, const double *v, int j, i
     return sum;
 }
 
-/* ---- one step forward
- * ------------------------------------------------------------------------------------------ */
+/* ---- one step forward ------------------------------------------------------------------------ */
 
 static void rnn_step(const hand_weights *w, int relu, const double *x, const double *h, double *a,
                      double *h1)
@@ -118,7 +117,6 @@ void hand_run_free(hand_run *run)
 }
 
 /* ---- one step backward: from dh (and dc) after the step to those before it
- * ----------------------------------------
  *
  * dz[gH] is the gradient of the loss with respect to what goes into each gate's nonlinearity. */
 

@@ -76,4 +76,19 @@ static inline char *scratch_read(const char *path, size_t *size)
     return data;
 }
 
+/* scratch_safetensors -- a file with this header and data; returns its path. */
+static inline const char *scratch_safetensors(const char *header, const void *data, size_t size)
+{
+    const char *path = scratch_path("made.safetensors");
+    size_t length = strlen(header);
+    char *bytes = malloc(8 + length + size);
+    uint64_t n = length;
+    memcpy(bytes, &n, 8);
+    memcpy(bytes + 8, header, length);
+    memcpy(bytes + 8 + length, data, size);
+    scratch_write(path, bytes, 8 + length + size);
+    free(bytes);
+    return path;
+}
+
 #endif

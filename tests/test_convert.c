@@ -9,27 +9,13 @@
 
 TestSuite(convert, .init = scratch_open, .fini = scratch_close);
 
-/* put -- a file of one entry per line of `entries`, with the data given. */
-static const char *put(const char *header, const void *data, size_t size)
-{
-    const char *path = scratch_path("made.safetensors");
-    size_t length = strlen(header);
-    char *bytes = malloc(8 + length + size);
-    uint64_t n = length;
-    memcpy(bytes, &n, 8);
-    memcpy(bytes + 8, header, length);
-    memcpy(bytes + 8 + length, data, size);
-    scratch_write(path, bytes, 8 + length + size);
-    free(bytes);
-    return path;
-}
-
 Test(convert, half_floats_are_converted)
 {
     static const uint16_t halves[4] = {0x3C00, 0xC000, 0x3F80, 0xC040}; /* f16 1 -2, bf16 1 -3 */
-    const char *path = put("{\"h\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]},"
-                           "\"b\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[4,8]}}",
-                           halves, sizeof halves);
+    const char *path =
+        scratch_safetensors("{\"h\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]},"
+                            "\"b\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[4,8]}}",
+                            halves, sizeof halves);
     for (int dtype = TL_F32; dtype <= TL_F64; dtype++) {
         tl_params *set = tl_params_new((tl_dtype)dtype);
         tl_param *h = tl_param_new(set, "h", tl_shape1(2), NULL),
@@ -50,8 +36,8 @@ Test(convert, half_floats_are_converted)
 Test(convert, values_that_are_not_finite_are_refused_by_place)
 {
     static const float data[6] = {0, 1, 2, 3, NAN, INFINITY};
-    const char *path = put("{\"w\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}}",
-                           data, sizeof data);
+    const char *path = scratch_safetensors(
+        "{\"w\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}}", data, sizeof data);
     tl_params *set = tl_params_new(TL_F32);
     tl_param *w = tl_param_new(set, "w", tl_shape2(2, 3), NULL);
     tl_weights_part p = {"", set, NULL};
@@ -67,8 +53,8 @@ Test(convert, values_that_are_not_finite_are_refused_by_place)
     cr_assert_eq(memcmp(x, data, sizeof x), 0);
 
     static const double large[2] = {1e38, -1e39};
-    path = put("{\"w\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,16]}}", large,
-               sizeof large);
+    path = scratch_safetensors("{\"w\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,16]}}",
+                               large, sizeof large);
     tl_params *two = tl_params_new(TL_F32);
     tl_param_new(two, "w", tl_shape1(2), NULL);
     p.set = two;
@@ -76,11 +62,12 @@ Test(convert, values_that_are_not_finite_are_refused_by_place)
                  "infinity was not in the file");
     cr_assert_not_null(strstr(err.message, "w[1] is -1e+39, too large for f32"), "%s", err.message);
     static const uint16_t half[2] = {0x3C00, 0xFC00};
-    path =
-        put("{\"w\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", half, sizeof half);
+    path = scratch_safetensors("{\"w\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}",
+                               half, sizeof half);
     cr_assert_eq(tl_weights_load(path, 1, &p, NULL, NULL, NULL, &err), TL_ERANGE);
     cr_assert_not_null(strstr(err.message, "w[1] is minus infinite"), "%s", err.message);
-    path = put("{\"w\":{\"dtype\":\"I32\",\"shape\":[2],\"data_offsets\":[0,8]}}", large, 8);
+    path = scratch_safetensors("{\"w\":{\"dtype\":\"I32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+                               large, 8);
     cr_assert_eq(tl_weights_load(path, 1, &p, NULL, NULL, NULL, &err), TL_EDTYPE);
     cr_assert_not_null(strstr(err.message, "w is I32 in the file, want f32"), "%s", err.message);
     tl_params_free(set);

@@ -219,8 +219,7 @@ Test(run, draws_are_the_same_wherever_they_lie)
     tl_tape_free(other);
 }
 
-/* ---- carries that exchange, shift, stay
- * -------------------------------------------------------- */
+/* ---- carries that exchange, shift, stay ------------------------------------------------------ */
 
 Test(run, carries_exchange_places)
 {
@@ -277,8 +276,7 @@ Test(run, a_carry_read_after_its_next_is_known)
     tl_tape_free(tape);
 }
 
-/* ---- random programs
- * --------------------------------------------------------------------------- */
+/* ---- random programs ------------------------------------------------------------------------- */
 
 enum { VALUES = 24, OUTPUTS = 6 };
 

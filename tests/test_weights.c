@@ -62,21 +62,6 @@ static tl_weights_part part(const char *prefix, const model *m)
     return (tl_weights_part){prefix, m->set, NULL};
 }
 
-/* put -- a file of one entry per line of `entries`, with the data given. */
-static const char *put(const char *header, const void *data, size_t size)
-{
-    const char *path = scratch_path("made.safetensors");
-    size_t length = strlen(header);
-    char *bytes = malloc(8 + length + size);
-    uint64_t n = length;
-    memcpy(bytes, &n, 8);
-    memcpy(bytes + 8, header, length);
-    memcpy(bytes + 8 + length, data, size);
-    scratch_write(path, bytes, 8 + length + size);
-    free(bytes);
-    return path;
-}
-
 Test(weights, come_back_with_every_bit)
 {
     for (int dtype = TL_F32; dtype <= TL_F64; dtype++) {
@@ -262,7 +247,9 @@ Test(weights, a_long_report_is_shortened)
     tl_weights_part p = {"", set, NULL};
     tl_weights_report report;
     tl_err err;
-    cr_assert_eq(tl_weights_load(put("{}", "", 0), 1, &p, NULL, NULL, &report, &err), TL_ENAME);
+    cr_assert_eq(
+        tl_weights_load(scratch_safetensors("{}", "", 0), 1, &p, NULL, NULL, &report, &err),
+        TL_ENAME);
     cr_assert_eq(report.missing, 500);
     int lines = 0, more = 0;
     for (const char *c = report.text; *c; c++)
@@ -288,12 +275,12 @@ static int upper(void *user, const char *name, char *out, size_t room)
 Test(weights, names_are_changed_by_table_and_function)
 {
     static const float data[4] = {1, 2, 3, 4};
-    const char *path =
-        put("{\"decoder.bias\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]},"
-            "\"W\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[4,8]},"
-            "\"_junk\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[8,12]},"
-            "\"decoders\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[12,16]}}",
-            data, sizeof data);
+    const char *path = scratch_safetensors(
+        "{\"decoder.bias\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]},"
+        "\"W\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[4,8]},"
+        "\"_junk\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[8,12]},"
+        "\"decoders\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[12,16]}}",
+        data, sizeof data);
     tl_params *set = tl_params_new(TL_F32);
     tl_param *bias = tl_param_new(set, "out.bias", tl_shape0(), NULL),
              *w = tl_param_new(set, "w", tl_shape0(), NULL);
@@ -395,15 +382,20 @@ Test(weights, a_later_version_is_refused)
 {
     tl_err err;
     tl_meta *meta = tl_meta_new();
-    cr_assert_eq(tl_weights_meta(put("{\"__metadata__\":{\"tapeloop\":\"1\"}}", "", 0), meta, &err),
-                 TL_OK);
     cr_assert_eq(
-        tl_weights_meta(put("{\"__metadata__\":{\"tapeloop\":\"2\",\"new\":\"x\"}}", "", 0), meta,
+        tl_weights_meta(scratch_safetensors("{\"__metadata__\":{\"tapeloop\":\"1\"}}", "", 0), meta,
                         &err),
+        TL_OK);
+    cr_assert_eq(
+        tl_weights_meta(
+            scratch_safetensors("{\"__metadata__\":{\"tapeloop\":\"2\",\"new\":\"x\"}}", "", 0),
+            meta, &err),
         TL_EUNSUPPORTED);
     cr_assert_not_null(strstr(err.message, "version 2"), "%s", err.message);
-    cr_assert_eq(tl_weights_meta(put("{\"__metadata__\":{\"tapeloop\":\"x\"}}", "", 0), meta, &err),
-                 TL_EFORMAT);
+    cr_assert_eq(
+        tl_weights_meta(scratch_safetensors("{\"__metadata__\":{\"tapeloop\":\"x\"}}", "", 0), meta,
+                        &err),
+        TL_EFORMAT);
     cr_assert_eq(tl_meta_count(meta), 1);
     tl_meta_free(meta);
 }

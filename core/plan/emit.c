@@ -33,8 +33,7 @@ static void *plan_alloc(tl_emitter *e, size_t count, size_t size)
     return memory;
 }
 
-/* ---- bases
- * ------------------------------------------------------------------------------------- */
+/* ---- bases ----------------------------------------------------------------------------------- */
 
 static uint32_t add_base(tl_emitter *e, tl_base base)
 {
@@ -103,8 +102,7 @@ static tl_operand operand_of(tl_emitter *e, uint32_t v)
     return o;
 }
 
-/* ---- tiles
- * ------------------------------------------------------------------------------------- */
+/* ---- tiles ----------------------------------------------------------------------------------- */
 
 enum { ARRAYS = 256 }; /* inputs or outputs of a group: 48 values of 4 operands at most */
 
@@ -255,8 +253,7 @@ static void emit_tile(tl_emitter *e, tl_instr *to, const tl_step *s, uint32_t *s
         to->operand[t->nin + o] = operand_of(e, t->out[o]);
 }
 
-/* ---- other instructions
- * ------------------------------------------------------------------------ */
+/* ---- other instructions ---------------------------------------------------------------------- */
 
 static void emit_call(tl_emitter *e, tl_instr *to, const tl_step *s)
 {

@@ -86,8 +86,7 @@ void tl__iteration_strides(const tl_graph *g, uint32_t operand, const tl_shape *
             stride[n++] = l.stride[a];
 }
 
-/* ---- levels
- * ------------------------------------------------------------------------------------ */
+/* ---- levels ---------------------------------------------------------------------------------- */
 
 static int is_fusible(const tl_graph *g, const tl_val *v, uint32_t src)
 {
@@ -121,8 +120,7 @@ static uint32_t level_of(const tl_graph *g, const tl_val *v)
     return level;
 }
 
-/* ---- groups
- * ------------------------------------------------------------------------------------ */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 typedef struct tl_groups {
     uint32_t *table, size; /* hash table of the steps that still take values */

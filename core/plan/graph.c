@@ -99,8 +99,7 @@ int tl__graph_within(const tl_graph *g, uint32_t b, uint32_t outer)
     return b == outer;
 }
 
-/* ---- building
- * ---------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 static uint32_t add_block(tl_graph *g, uint32_t parent, uint32_t loop)
 {
@@ -196,8 +195,7 @@ void tl__graph_build(tl_graph *g, const tl_tape *tape, const tl_stretch *s)
         add_member(g, tape, s, m);
 }
 
-/* ---- dead code
- * --------------------------------------------------------------------------------- */
+/* ---- dead code ------------------------------------------------------------------------------- */
 
 typedef struct tl_work {
     tl_graph *g;
@@ -252,8 +250,7 @@ void tl__graph_mark(tl_graph *g)
         use_all(&w, w.stack[--w.n]);
 }
 
-/* ---- order
- * ------------------------------------------------------------------------------------- */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 /* note_outer -- a body in block b reads value u of a block around: it is an operand of each loop
  * between. */

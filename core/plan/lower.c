@@ -18,8 +18,7 @@
 
 #include <string.h>
 
-/* ---- pieces and places
- * ------------------------------------------------------------------------- */
+/* ---- pieces and places ----------------------------------------------------------------------- */
 
 /* is_placeable -- whether v can be made to lie somewhere else: it is computed, and has no place
  * yet. */
@@ -81,8 +80,7 @@ static uint32_t placeable(tl_graph *g, uint32_t v, uint32_t block)
     return tl__graph_copy(g, v, block, g->val[v].shape);
 }
 
-/* ---- results and carries
- * ------------------------------------------------------------------------ */
+/* ---- results and carries --------------------------------------------------------------------- */
 
 static tl_shape with_rows(int64_t rows, tl_shape s)
 {
@@ -221,8 +219,7 @@ static void place_stacked(tl_graph *g, uint32_t r)
     }
 }
 
-/* ---- assemble
- * ----------------------------------------------------------------------------------- */
+/* ---- assemble -------------------------------------------------------------------------------- */
 
 /* has_overlap, is_full -- of the pieces' boxes in the result. */
 static int has_overlap(const tl_graph *g, const tl_val *x)
@@ -336,8 +333,7 @@ static void choose_next(tl_graph *g, uint32_t b, uint32_t i)
     g->block[b].carry[i].next = m;
 }
 
-/* ---- the pass
- * ----------------------------------------------------------------------------------- */
+/* ---- the pass -------------------------------------------------------------------------------- */
 
 static int is_view(const tl_val *v)
 {
