@@ -1,5 +1,6 @@
 /* test_backward.c -- the queue of parameter gradients. The sweep is tested in test_grad.c,
  * sequences in test_life.c. */
+#include "core/run.h"
 #include "tapeloop.h"
 
 #include <criterion/criterion.h>
@@ -58,11 +59,34 @@ Test(backward, the_loss_is_computed_with_the_commit)
     tl_tape *tape = tl_tape_new(NULL);
     tl_params *set = tl_params_new(TL_F64);
     tl_param *a = tl_param_new(set, "a", tl_shape1(2), NULL);
-    tl_tensor loss = tl_add_scalar(tl_sum_all(tl_use(tape, a)), 4.0);
-    tl_backward(loss);
+    /* [1], so that it is not kept for being a scalar; its gradient does not need its value */
+    tl_tensor loss = tl_reshape(tl_add_scalar(tl_sum_all(tl_use(tape, a)), 4.0), tl_shape1(1));
+    loss = tl_scale(loss, 2.0);
+    cr_assert_eq(tl_backward(loss), TL_OK);
     cr_assert_eq(tl_commit(tape), TL_OK);
-    cr_assert_eq(tl_param_set_f64(a, (const double[]){7, 7}, 2), TL_OK);
-    cr_assert_eq(tl_item(loss), 4.0);
+    const uint64_t runs = tl__run_stats(tape).runs;
+    cr_assert_eq(tl_item(loss), 8.0);
+    cr_assert_eq(tl__run_stats(tape).runs, runs, "the loss was computed a second time");
+    tl_tape_free(tape);
+    tl_params_free(set);
+}
+
+Test(backward, a_gradient_after_clearing_starts_from_nothing)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    tl_params *set = tl_params_new(TL_F64);
+    tl_param *a = tl_param_new(set, "a", tl_shape1(2), NULL);
+    double g[2];
+    tl_backward(tl_sum_all(tl_use(tape, a)));
+    cr_assert_eq(tl_commit(tape), TL_OK); /* stored: 1 */
+    tl_set_param_grad(tape, a, (tl_tensor){0});
+    cr_assert(!tl_tensor_ok(tl_param_grad(tape, a)));
+    tl_backward(tl_sum_all(tl_scale(tl_use(tape, a), 5.0)));
+    cr_assert_eq(tl_read_f64(tl_param_grad(tape, a), g, 2), TL_OK);
+    cr_assert_eq(g[0], 5.0);
+    cr_assert_eq(tl_commit(tape), TL_OK);
+    cr_assert_eq(tl_param_grad_f64(a, g, 2), TL_OK);
+    cr_assert_eq(g[1], 5.0);
     tl_tape_free(tape);
     tl_params_free(set);
 }

@@ -1,5 +1,6 @@
 /* test_life.c -- sequences of events in the life of values, parameters and states. Each test is a
  * story that a training program may tell; the rules are in core/README.md. */
+#include "core/memory.h"
 #include "tapeloop.h"
 
 #include <criterion/criterion.h>
@@ -407,4 +408,20 @@ Test(life, a_tape_that_only_grows_warns_once)
     cr_assert_eq(warnings, 1);
     tl_tape_free(tape);
     tl_set_log(NULL, NULL);
+}
+
+Test(life, a_tape_that_is_reset_does_not_grow)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    for (int step = 0; step < 200; step++) {
+        if (step == 3)
+            tl__fail_after(0); /* counts from here */
+        tl_tensor x = tl_scalar(tape, TL_F32, 1.0);
+        for (int i = 0; i < 300; i++)
+            x = tl_name(tl_slice(tl_reshape(tl_add(x, x), tl_shape1(1)), 0, 0, 1), "x");
+        cr_assert_eq(tl_tape_reset(tape), TL_OK);
+    }
+    cr_assert_eq(tl__alloc_count(), 0, "%ld allocations in steps like those before",
+                 tl__alloc_count());
+    tl_tape_free(tape);
 }
