@@ -59,67 +59,53 @@ static const tl_node *node_of(const tl_tape *tape, const tl_stretch *s, uint32_t
     return &tape->nodes[s->member[ordinal].slot];
 }
 
-static void bind_scalar(uint64_t *to, tl_dtype dtype, double value)
-{
-    union {
-        float f32;
-        double f64;
-        int32_t i32;
-    } x;
-    if (dtype == TL_F32)
-        x.f32 = (float)value;
-    else if (dtype == TL_F64)
-        x.f64 = value;
-    else
-        x.i32 = (int32_t)value;
-    memcpy(to, &x, tl_dtype_size(dtype));
-}
-
 /* let_go -- the fresh buffers of a run that failed, or the run's own references after
  * publishing. */
-static void let_go(tl_plan *p)
+static void let_go(tl_cached *e)
 {
-    for (uint32_t k = 0; k < p->nbases; k++) {
-        tl__buf_unref(p->fresh[k]);
-        p->fresh[k] = NULL;
+    for (uint32_t k = 0; k < e->plan->nbases; k++) {
+        tl__buf_unref(e->binding.fresh[k]);
+        e->binding.fresh[k] = NULL;
     }
 }
 
-static int bind(tl_plan *p, tl_tape *tape, const tl_stretch *s)
+static int bind(tl_cached *e, tl_tape *tape, const tl_stretch *s)
 {
+    const tl_plan *p = e->plan;
+    tl_binding *to = &e->binding;
     for (uint32_t k = 1; k < p->nbases; k++) {
         const tl_base *b = &p->base[k];
         if (b->kind == TL_BASE_LEAF) {
             const tl_node *n = node_of(tape, s, b->node);
-            p->address[k] =
+            to->address[k] =
                 (char *)n->buf->data + n->layout.offset * (int64_t)tl_dtype_size(b->dtype);
         } else if (b->kind == TL_BASE_SCALAR) {
-            bind_scalar(&p->scalar[k], b->dtype,
-                        b->node == TL_NONE ? 0.0 : node_of(tape, s, b->node)->attr.r[0]);
-            p->address[k] = (char *)&p->scalar[k];
+            tl__binding_scalar(to, p, k,
+                               b->node == TL_NONE ? 0.0 : node_of(tape, s, b->node)->attr.r[0]);
         } else {
-            p->fresh[k] = tl__buf_new(b->bytes);
-            if (!p->fresh[k]) {
-                let_go(p);
+            to->fresh[k] = tl__buf_new(b->bytes);
+            if (!to->fresh[k]) {
+                let_go(e);
                 return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a value of %zu bytes",
                                     b->bytes);
             }
-            p->address[k] = p->fresh[k]->data;
+            to->address[k] = to->fresh[k]->data;
         }
     }
     return TL_OK;
 }
 
 /* publish -- cannot fail. Survivors become live, what else ran in frame 0 is dropped. */
-static void publish(tl_plan *p, tl_tape *tape, const tl_stretch *s)
+static void publish(const tl_cached *e, tl_tape *tape, const tl_stretch *s)
 {
+    const tl_plan *p = e->plan;
     for (uint32_t k = 0; k < s->nlist; k++)
         tape->nodes[s->list[k]].life = TL_DROPPED;
     for (uint32_t k = 0; k < p->nsurvivors; k++) {
         const tl_survivor *v = &p->survivor[k];
         const tl_base *b = &p->base[v->base];
         tl_node *n = &tape->nodes[s->member[v->node].slot];
-        tl_buf *buf = p->fresh[v->base];
+        tl_buf *buf = e->binding.fresh[v->base];
         n->layout = v->layout;
         if (b->kind == TL_BASE_LEAF) {
             const tl_node *leaf = node_of(tape, s, b->node);
@@ -133,24 +119,60 @@ static void publish(tl_plan *p, tl_tape *tape, const tl_stretch *s)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static tl_plan *find_plan(tl_plan_cache *c, tl_tape *tape)
+static tl_cached *find_plan(tl_plan_cache *c, tl_tape *tape)
 {
-    tl_plan *p = tl__cache_find(c, &c->stretch);
+    tl_cached *e = tl__cache_find(c, &c->stretch);
     c->stats.plan_seconds = 0;
-    if (p) {
+    if (e) {
         c->stats.hits++;
-        return p;
+        return e;
     }
     const double start = now();
-    p = tl__plan_make(tape, &c->stretch);
-    if (p && tl__cache_put(c, &c->stretch, p, tape->opts.plans)) {
+    tl_plan *p = tl__plan_make(tape, &c->stretch);
+    e = p ? tl__cache_put(c, &c->stretch, p, tape->opts.plans) : NULL;
+    if (p && !e) {
         tl_tape_fail(tape, TL_ENOMEM, "run", "no memory to keep a plan");
         tl__plan_free(p);
-        p = NULL;
     }
-    c->stats.plans += p != NULL;
+    c->stats.plans += e != NULL;
     c->stats.plan_seconds = now() - start;
-    return p;
+    return e;
+}
+
+/* report -- a run's fault as the tape's error, in the scope of the node. */
+static int report(tl_tape *tape, const tl_stretch *s, const tl_fault *f)
+{
+    char text[sizeof f->message + 24 * TL_DEPTH];
+    const uint32_t scope = tape->scope;
+    tl__fault_text(f, text, sizeof text);
+    if (f->node != TL_NONE)
+        tape->scope = node_of(tape, s, f->node)->scope;
+    tl_tape_fail(tape, f->code, f->op->name, "%s", text);
+    tape->scope = scope;
+    return f->code;
+}
+
+static int execute(tl_tape *tape, tl_plan_cache *c, const tl_cached *e)
+{
+    const tl_plan *p = e->plan;
+    const size_t bytes = p->slab_bytes + p->scratch_bytes;
+    char *slab = tl__cache_slab(c, bytes);
+    if (!slab)
+        return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a slab of %zu bytes", bytes);
+    tl_exec x = {.plan = p,
+                 .nodes = tape->nodes,
+                 .member = c->stretch.member,
+                 .binding = &e->binding,
+                 .scratch = slab,
+                 .slab = slab + p->scratch_bytes};
+    const double start = now();
+    tape->running = 1;
+    const int code = tl__execute(&x);
+    tape->running = 0;
+    c->stats.run_seconds = now() - start;
+    c->stats.instructions = p->ninstrs;
+    c->stats.slab_bytes = c->slab_bytes;
+    return code ? report(tape, &c->stretch, &x.fault) : TL_OK;
 }
 
 int tl__run(tl_tape *tape, int nroots, const uint32_t *roots, const tl_run_opts *opts)
@@ -167,27 +189,17 @@ int tl__run(tl_tape *tape, int nroots, const uint32_t *roots, const tl_run_opts 
     c->last = NULL;
     c->stats.runs++;
     c->stats.key_seconds = now() - start;
-    tl_plan *p = find_plan(c, tape);
-    if (!p)
+    tl_cached *e = find_plan(c, tape);
+    if (!e)
         return tape->code;
-    c->last = p;
-    char *slab = tl__cache_slab(c, p->slab_bytes);
-    if (!slab)
-        return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a slab of %zu bytes",
-                            p->slab_bytes);
-    code = bind(p, tape, &c->stretch);
+    c->last = e->plan;
+    code = bind(e, tape, &c->stretch);
     if (code)
         return code;
-    const double running = now();
-    tape->running = 1;
-    code = tl__execute(p, tape, &c->stretch, slab);
-    tape->running = 0;
-    c->stats.run_seconds = now() - running;
-    c->stats.instructions = p->ninstrs;
-    c->stats.slab_bytes = c->slab_bytes;
+    code = execute(tape, c, e);
     if (code == TL_OK)
-        publish(p, tape, &c->stretch);
-    let_go(p);
+        publish(e, tape, &c->stretch);
+    let_go(e);
     return code;
 }
 

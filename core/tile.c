@@ -45,10 +45,15 @@ struct tl_tile {
     tl_tile_step *step;
     tl_act *act;
     size_t register_bytes;
-    int *reg;     /* of each value, -1: in memory */
+    int *reg; /* of each value, -1: in memory */
+};
+
+/* tl_tile_state -- what changes while a tile runs; it lies in the caller's scratch, before the
+ * registers. */
+typedef struct tl_tile_state {
     char **value; /* where each value is in this tile */
     char **at;    /* of each array: start of this row */
-};
+} tl_tile_state;
 
 /* ---- compiling: axes ------------------------------------------------------------------------- */
 
@@ -309,12 +314,9 @@ static void choose_length(tl_tile *t, int64_t size)
 
 static int allocate(tl_tile *t, tl_arena *arena, int nacts)
 {
-    size_t nv = (size_t)t->nvalues + 1, na = (size_t)(t->nin + t->nout) + 1;
-    t->reg = tl__arena_alloc(arena, nv * sizeof *t->reg);
-    t->value = tl__arena_alloc(arena, nv * sizeof *t->value);
-    t->at = tl__arena_alloc(arena, na * sizeof *t->at);
+    t->reg = tl__arena_alloc(arena, ((size_t)t->nvalues + 1) * sizeof *t->reg);
     t->act = tl__arena_alloc(arena, (size_t)nacts * sizeof *t->act);
-    return t->reg && t->value && t->at && t->act;
+    return t->reg && t->act;
 }
 
 tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int nin,
@@ -369,9 +371,16 @@ tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int nin,
     return t;
 }
 
+/* pointer_bytes -- of the state's two arrays. */
+static size_t pointer_bytes(const tl_tile *t)
+{
+    const size_t bytes = (size_t)(t->nvalues + t->nin + t->nout + 1) * sizeof(char *);
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
 size_t tl__tile_scratch(const tl_tile *t)
 {
-    return (size_t)t->nregisters * t->register_bytes;
+    return pointer_bytes(t) + (size_t)t->nregisters * t->register_bytes;
 }
 
 int64_t tl__tile_rows(const tl_tile *t)
@@ -417,14 +426,15 @@ static void move_block(int64_t size, int64_t rows, int64_t n, char *to, int64_t 
 }
 
 /* run_tile -- the actions, for `rows` rows from `row` and n columns from `column`. */
-static void run_tile(tl_tile *t, int64_t row, int64_t rows, int64_t column, int64_t n)
+static void run_tile(const tl_tile *t, const tl_tile_state *state, int64_t row, int64_t rows,
+                     int64_t column, int64_t n)
 {
     const int arrays = t->nin + t->nout;
-    char **value = t->value;
+    char **value = state->value, **at = state->at;
     for (int k = 0; k < arrays; k++) {
         const tl_lane *l = &t->lane[k];
         if (k < t->nin ? l->direct : l->home)
-            value[l->value] = t->at[k] + row * l->row + column * l->column;
+            value[l->value] = at[k] + row * l->row + column * l->column;
     }
     const int64_t count = rows * n;
     for (const tl_act *act = t->act, *end = act + t->nacts; act < end; act++) {
@@ -437,30 +447,33 @@ static void run_tile(tl_tile *t, int64_t row, int64_t rows, int64_t column, int6
         } else if (act->kind == ACT_LOAD) {
             const tl_lane *l = &t->lane[act->index];
             move_block(l->size, rows, n, value[act->index], n * l->size, l->size,
-                       t->at[act->index] + row * l->row + column * l->column, l->row, l->column);
+                       at[act->index] + row * l->row + column * l->column, l->row, l->column);
         } else {
             const tl_lane *l = &t->lane[t->nin + act->index];
             move_block(l->size, rows, n,
-                       t->at[t->nin + act->index] + row * l->row + column * l->column, l->row,
+                       at[t->nin + act->index] + row * l->row + column * l->column, l->row,
                        l->column, value[l->value], n * l->size, l->size);
         }
     }
 }
 
-static void run_plane(tl_tile *t)
+static void run_plane(const tl_tile *t, const tl_tile_state *state)
 {
     for (int64_t row = 0; row < t->rows; row += t->R) {
         int64_t rows = t->rows - row < t->R ? t->rows - row : t->R;
         for (int64_t column = 0; column < t->columns; column += t->length) {
             int64_t n = t->columns - column < t->length ? t->columns - column : t->length;
-            run_tile(t, row, rows, column, n);
+            run_tile(t, state, row, rows, column, n);
         }
     }
 }
 
-void tl__tile_run(tl_tile *t, char *const *data, void *scratch)
+void tl__tile_run(const tl_tile *t, char *const *data, void *scratch)
 {
     const int arrays = t->nin + t->nout;
+    char **value = scratch, **at = value + t->nvalues,
+         *registers = (char *)scratch + pointer_bytes(t);
+    const tl_tile_state state = {value, at};
     for (int a = 0; a < t->rank; a++)
         if (t->dim[a] == 0)
             return;
@@ -468,21 +481,21 @@ void tl__tile_run(tl_tile *t, char *const *data, void *scratch)
         return;
     for (int v = 0; v < t->nvalues; v++)
         if (t->reg[v] >= 0)
-            t->value[v] = (char *)scratch + (size_t)t->reg[v] * t->register_bytes;
+            value[v] = registers + (size_t)t->reg[v] * t->register_bytes;
     for (int k = 0; k < arrays; k++)
-        t->at[k] = data[k];
+        at[k] = data[k];
     for (int k = 0; k < t->nin; k++)
         if (t->lane[k].once)
-            move_block(t->lane[k].size, t->R, t->length, t->value[k], t->length * t->lane[k].size,
+            move_block(t->lane[k].size, t->R, t->length, value[k], t->length * t->lane[k].size,
                        t->lane[k].size, data[k], t->lane[k].row, t->lane[k].column);
     int64_t index[TL_MAX_RANK] = {0};
     for (;;) {
-        run_plane(t);
+        run_plane(t, &state);
         int a = t->rank - 1;
         for (; a >= 0; a--) {
             int64_t back = index[a] + 1 == t->dim[a] ? index[a] : -1;
             for (int k = 0; k < arrays; k++)
-                t->at[k] += back >= 0 ? -back * t->lane[k].stride[a] : t->lane[k].stride[a];
+                at[k] += back >= 0 ? -back * t->lane[k].stride[a] : t->lane[k].stride[a];
             if (back < 0) {
                 index[a]++;
                 break;

@@ -40,9 +40,9 @@ TL_API tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int 
 /* tl__tile_scratch -- bytes that running takes, 64-byte aligned. */
 TL_API size_t tl__tile_scratch(const tl_tile *t);
 
-/* tl__tile_run -- data: element (0,0,...) of each input, then of each output. One thread at a
- * time per tile. */
-TL_API void tl__tile_run(tl_tile *t, char *const *data, void *scratch);
+/* tl__tile_run -- data: element (0,0,...) of each input, then of each output. scratch: the caller's
+ * own, so several threads may run one tile. */
+TL_API void tl__tile_run(const tl_tile *t, char *const *data, void *scratch);
 
 /* tl__tile_rows -- how many rows a tile takes together, for tests and dumps. */
 TL_API int64_t tl__tile_rows(const tl_tile *t);

@@ -19,14 +19,14 @@ tl_plan_cache *tl__cache_of(tl_tape *tape)
     return tape->plans;
 }
 
-tl_plan *tl__cache_find(tl_plan_cache *c, const tl_stretch *s)
+tl_cached *tl__cache_find(tl_plan_cache *c, const tl_stretch *s)
 {
     for (uint32_t k = 0; k < c->nentries; k++) {
         tl_cached *e = &c->entry[k];
         if (e->hash == s->hash && e->nkey == s->nkey &&
             memcmp(e->key, s->key, s->nkey * sizeof *s->key) == 0) {
             e->used = c->stats.runs;
-            return e->plan;
+            return e;
         }
     }
     return NULL;
@@ -34,18 +34,22 @@ tl_plan *tl__cache_find(tl_plan_cache *c, const tl_stretch *s)
 
 static void drop(tl_cached *e)
 {
+    tl__binding_close(&e->binding, e->plan);
     tl__plan_free(e->plan);
     tl__free(e->key);
 }
 
-int tl__cache_put(tl_plan_cache *c, const tl_stretch *s, tl_plan *p, uint32_t most)
+tl_cached *tl__cache_put(tl_plan_cache *c, const tl_stretch *s, tl_plan *p, uint32_t most)
 {
     uint64_t *key = tl__alloc(s->nkey * sizeof *key);
+    tl_binding binding = {0};
     if (most < 1)
         most = 1;
-    if (!key || tl__grow(&c->entry, &c->entries_capacity, c->nentries + 1, sizeof *c->entry)) {
+    if (!key || tl__binding_open(&binding, p) ||
+        tl__grow(&c->entry, &c->entries_capacity, c->nentries + 1, sizeof *c->entry)) {
+        tl__binding_close(&binding, p);
         tl__free(key);
-        return TL_ENOMEM;
+        return NULL;
     }
     memcpy(key, s->key, s->nkey * sizeof *key);
     while (c->nentries >= most) {
@@ -56,8 +60,8 @@ int tl__cache_put(tl_plan_cache *c, const tl_stretch *s, tl_plan *p, uint32_t mo
         drop(&c->entry[oldest]);
         c->entry[oldest] = c->entry[--c->nentries];
     }
-    c->entry[c->nentries++] = (tl_cached){s->hash, key, s->nkey, c->stats.runs, p};
-    return TL_OK;
+    c->entry[c->nentries] = (tl_cached){s->hash, key, s->nkey, c->stats.runs, p, binding};
+    return &c->entry[c->nentries++];
 }
 
 char *tl__cache_slab(tl_plan_cache *c, size_t bytes)

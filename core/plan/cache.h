@@ -3,7 +3,7 @@
 #ifndef TL_CORE_PLAN_CACHE_H
 #define TL_CORE_PLAN_CACHE_H
 
-#include "core/plan/plan.h"
+#include "core/plan/execute.h"
 
 typedef struct tl_cached {
     uint64_t hash;
@@ -11,6 +11,7 @@ typedef struct tl_cached {
     uint32_t nkey;
     uint64_t used; /* the run that used it last */
     tl_plan *plan;
+    tl_binding binding;
 } tl_cached;
 
 struct tl_plan_cache {
@@ -27,12 +28,13 @@ struct tl_plan_cache {
  * is short. */
 TL_API tl_plan_cache *tl__cache_of(tl_tape *tape);
 
-/* tl__cache_find -- the plan with the stretch's key, or NULL. */
-TL_API tl_plan *tl__cache_find(tl_plan_cache *c, const tl_stretch *s);
+/* tl__cache_find -- the entry with the stretch's key, or NULL; valid until the next put. */
+TL_API tl_cached *tl__cache_find(tl_plan_cache *c, const tl_stretch *s);
 
 /* tl__cache_put -- keeps a plan, instead of the one that was not used for the longest time if
- * there are `most` already. Returns TL_OK or TL_ENOMEM (the plan is then still the caller's). */
-TL_API int tl__cache_put(tl_plan_cache *c, const tl_stretch *s, tl_plan *p, uint32_t most);
+ * there are `most` already. Returns its entry, or NULL when memory is short (the plan is then
+ * still the caller's). */
+TL_API tl_cached *tl__cache_put(tl_plan_cache *c, const tl_stretch *s, tl_plan *p, uint32_t most);
 
 /* tl__cache_slab -- at least this many bytes, 64-byte aligned, contents undefined; NULL when
  * memory is short. */

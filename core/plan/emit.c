@@ -5,7 +5,7 @@
  *         v7 reads v3 (slab), v1 (leaf)           in   slab+0, leaf 2+0
  *         v7 is read here only                    a register of the tile
  *         v8 is read by others                    out  slab+4096 */
-#include "core/plan/plan.h"
+#include "core/plan/execute.h"
 #include "core/plan/steps.h"
 
 #include "core/space.h"
@@ -55,9 +55,6 @@ static void make_bases(tl_emitter *e)
         most += g->val[v].op == &tl_op_const; /* may be read as a number too */
     }
     e->p->base = plan_alloc(e, most, sizeof *e->p->base);
-    e->p->address = plan_alloc(e, most, sizeof *e->p->address);
-    e->p->fresh = plan_alloc(e, most, sizeof *e->p->fresh);
-    e->p->scalar = plan_alloc(e, most, sizeof *e->p->scalar);
     if (g->code)
         return;
     add_base(e, (tl_base){TL_BASE_SLAB, TL_NONE, TL_F32, 0});
@@ -332,7 +329,6 @@ static void emit_block(tl_emitter *e, uint32_t b, uint32_t *scalars)
         }
         if (!g->code)
             describe(e, i, s);
-        i->data = plan_alloc(e, i->noperands + 1, sizeof *i->data);
     }
     for (uint32_t k = 0; k < from->norder && !g->code; k++)
         if (g->val[from->order[k]].op == &tl_op_time) {
@@ -380,30 +376,18 @@ static void find_outside(tl_emitter *e)
     }
 }
 
-static size_t widest_scratch(const tl_graph *g, const tl_plan *p)
+/* measure -- what a thread needs to run any instruction. */
+static void measure(const tl_graph *g, tl_plan *p)
 {
-    size_t most = 0;
+    size_t registers = 0;
     for (uint32_t b = 0; b < g->nblocks; b++)
-        for (uint32_t k = 0; k < p->block[b].ninstrs; k++)
-            if (p->block[b].instr[k].tile && tl__tile_scratch(p->block[b].instr[k].tile) > most)
-                most = tl__tile_scratch(p->block[b].instr[k].tile);
-    return (most + 63) / 64 * 64;
-}
-
-/* shift_slab -- room for the tiles' registers at the slab's start; known only when all tiles are
- * compiled. */
-static void shift_slab(tl_plan *p, size_t by)
-{
-    for (uint32_t b = 0; b < p->nblocks; b++) {
-        tl_plan_block *block = &p->block[b];
-        for (uint32_t k = 0; k < block->ninstrs; k++)
-            for (uint32_t i = 0; i < block->instr[k].noperands; i++)
-                if (block->instr[k].operand[i].base == 0)
-                    block->instr[k].operand[i].offset += (int64_t)by;
-        if (block->has_time && block->time.base == 0)
-            block->time.offset += (int64_t)by;
-    }
-    p->slab_bytes += by;
+        for (uint32_t k = 0; k < p->block[b].ninstrs; k++) {
+            const tl_instr *i = &p->block[b].instr[k];
+            const size_t bytes = i->tile ? tl__tile_scratch(i->tile) : 0;
+            registers = bytes > registers ? bytes : registers;
+            p->most = i->noperands > p->most ? i->noperands : p->most;
+        }
+    p->scratch_bytes = tl__operand_bytes(p->most) + (registers + 63) / 64 * 64;
 }
 
 static void emit_survivors(tl_emitter *e)
@@ -439,5 +423,5 @@ void tl__emit(tl_plan *p, tl_graph *g)
         emit_block(&e, b, scalars);
     emit_survivors(&e);
     if (!g->code)
-        shift_slab(p, widest_scratch(g, p));
+        measure(g, p);
 }

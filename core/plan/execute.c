@@ -2,47 +2,101 @@
  * that are bound when run.
  *
  *     address of an operand = base + offset + sum over the loops around of position * coef */
-#include "core/plan/plan.h"
+#include "core/plan/execute.h"
 
 #include "core/gemm.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef struct tl_executor {
-    tl_plan *p;
-    tl_tape *tape;
-    const tl_stretch *s;
-    char *slab;
-    int64_t position[TL_DEPTH];
-    uint64_t draws; /* of the steps before this one, in all loops around */
-} tl_executor;
+/* ---- binding --------------------------------------------------------------------------------- */
 
-static char *address(const tl_executor *x, const tl_operand *o)
+int tl__binding_open(tl_binding *b, const tl_plan *p)
 {
-    char *at = x->p->address[o->base] + o->offset;
+    const size_t n = p->nbases;
+    char *memory = tl__calloc(n + 1, sizeof *b->address + sizeof *b->fresh + sizeof *b->scalar);
+    *b = (tl_binding){0};
+    if (!memory)
+        return TL_ENOMEM;
+    b->address = (char **)(void *)memory;
+    b->fresh = (tl_buf **)(void *)(b->address + n);
+    b->scalar = (uint64_t *)(void *)(b->fresh + n);
+    return TL_OK;
+}
+
+void tl__binding_close(tl_binding *b, const tl_plan *p)
+{
+    for (uint32_t k = 0; b->address && k < p->nbases; k++)
+        tl__buf_unref(b->fresh[k]);
+    tl__free(b->address);
+    *b = (tl_binding){0};
+}
+
+void tl__binding_scalar(tl_binding *b, const tl_plan *p, uint32_t base, double value)
+{
+    union {
+        float f32;
+        double f64;
+        int32_t i32;
+    } x;
+    const tl_dtype dtype = p->base[base].dtype;
+    if (dtype == TL_F32)
+        x.f32 = (float)value;
+    else if (dtype == TL_F64)
+        x.f64 = value;
+    else
+        x.i32 = (int32_t)value;
+    memcpy(&b->scalar[base], &x, tl_dtype_size(dtype));
+    b->address[base] = (char *)&b->scalar[base];
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* tl_worker -- one thread of a run. */
+typedef struct tl_worker {
+    tl_exec *x;
+    int64_t position[TL_DEPTH];
+    uint64_t draws;    /* of the steps before this one, in all loops around */
+    char **data;       /* operands of a tile */
+    tl_strided *array; /* operands of a call */
+    void *registers;   /* of a tile */
+} tl_worker;
+
+static char *address(const tl_worker *w, const tl_operand *o)
+{
+    char *at = w->x->binding->address[o->base] + o->offset;
     for (uint32_t d = 0; d < o->ncoef; d++)
-        at += x->position[d] * o->coef[d];
+        at += w->position[d] * o->coef[d];
     return at;
 }
 
-/* fail -- an instruction's error, with scope and time. */
-static int fail(tl_executor *x, const tl_instr *i, uint32_t depth, int code, const char *message)
+static const tl_node *node_of(const tl_exec *x, uint32_t ordinal)
 {
-    char at[24 * TL_DEPTH] = "";
-    size_t n = 0;
-    const uint32_t scope = x->tape->scope;
-    for (uint32_t d = 0; d < depth; d++)
-        n += (size_t)snprintf(at + n, sizeof at - n, "%s%lld",
-                              d ? ", " : " at t=", (long long)x->position[d]);
-    if (i->node != TL_NONE)
-        x->tape->scope = x->tape->nodes[x->s->member[i->node].slot].scope;
-    tl_tape_fail(x->tape, code, i->op->name, "%s%s", message[0] ? message : tl_strerror(code), at);
-    x->tape->scope = scope;
+    return &x->nodes[x->member[ordinal].slot];
+}
+
+/* fail -- notes an instruction's error, with its time steps. */
+static int fail(tl_worker *w, const tl_instr *i, uint32_t depth, int code, const char *message)
+{
+    tl_fault *f = &w->x->fault;
+    f->code = code;
+    f->op = i->op;
+    f->node = i->node;
+    f->depth = depth;
+    memcpy(f->position, w->position, sizeof f->position);
+    snprintf(f->message, sizeof f->message, "%s", message[0] ? message : tl_strerror(code));
     return code;
 }
 
-static int call(tl_executor *x, tl_instr *i, uint32_t depth)
+void tl__fault_text(const tl_fault *f, char *text, size_t size)
+{
+    size_t n = (size_t)snprintf(text, size, "%s", f->message);
+    for (uint32_t d = 0; d < f->depth && n < size; d++)
+        n += (size_t)snprintf(text + n, size - n, "%s%lld",
+                              d ? ", " : " at t=", (long long)f->position[d]);
+}
+
+static int call(tl_worker *w, const tl_instr *i, uint32_t depth)
 {
     tl_call c;
     tl_attr attr = i->attr;
@@ -50,80 +104,84 @@ static int call(tl_executor *x, tl_instr *i, uint32_t depth)
     c.op = i->op;
     c.seed = c.draw = 0;
     if (i->node != TL_NONE) {
-        const tl_node *n = &x->tape->nodes[x->s->member[i->node].slot];
+        const tl_node *n = node_of(w->x, i->node);
         attr.nr = n->attr.nr;
         attr.r = n->attr.r;
         c.seed = n->seed;
-        c.draw = n->draw + x->draws;
+        c.draw = n->draw + w->draws;
     }
     c.attr = &attr;
     c.nin = (int)nin;
-    c.in = i->array;
-    c.out = i->array[nin];
+    c.in = w->array;
+    c.out = w->array[nin];
     c.message[0] = '\0';
     int code = i->op->run(&c);
-    return code ? fail(x, i, depth, code, c.message) : TL_OK;
+    return code ? fail(w, i, depth, code, c.message) : TL_OK;
 }
 
-static void iota(const tl_instr *i)
+static void iota(const tl_strided *out)
 {
-    const tl_strided *out = &i->array[0];
     for (int64_t k = 0; k < out->shape->dim[0]; k++)
         ((int32_t *)out->data)[k * out->stride[0]] = (int32_t)k;
 }
 
-static int run_block(tl_executor *x, const tl_plan_block *b);
+static int run_block(tl_worker *w, const tl_plan_block *b);
 
-static int run_loop(tl_executor *x, const tl_plan_block *b)
+static int run_loop(tl_worker *w, const tl_plan_block *b)
 {
-    const uint64_t draws = x->draws;
+    const uint64_t draws = w->draws;
     int code = TL_OK;
     for (int64_t k = 0; k < b->T && code == TL_OK; k++) {
         const int64_t p = b->reverse ? b->T - 1 - k : k;
-        x->position[b->depth - 1] = p;
-        x->draws = draws + (uint64_t)k * b->draws;
+        w->position[b->depth - 1] = p;
+        w->draws = draws + (uint64_t)k * b->draws;
         if (b->has_time) {
             const int32_t t = (int32_t)p;
-            memcpy(address(x, &b->time), &t, sizeof t);
+            memcpy(address(w, &b->time), &t, sizeof t);
         }
-        code = run_block(x, b);
+        code = run_block(w, b);
     }
-    x->draws = draws;
+    w->draws = draws;
     return code;
 }
 
-static int run_block(tl_executor *x, const tl_plan_block *b)
+static int run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
+{
+    if (i->kind == TL_INSTR_TILE) {
+        for (uint32_t k = 0; k < i->noperands; k++)
+            w->data[k] = address(w, &i->operand[k]);
+        tl__tile_run(i->tile, w->data, w->registers);
+        return TL_OK;
+    }
+    memcpy(w->array, i->array, i->noperands * sizeof *w->array);
+    for (uint32_t k = 0; k < i->noperands; k++)
+        w->array[k].data = address(w, &i->operand[k]);
+    if (i->kind == TL_INSTR_CALL)
+        return call(w, i, depth);
+    if (i->kind == TL_INSTR_IOTA) {
+        iota(&w->array[0]);
+        return TL_OK;
+    }
+    int code = tl__contract(&i->attr, &w->array[0], &w->array[1], i->accumulate, &w->array[2]);
+    return code ? fail(w, i, depth, code, "") : TL_OK;
+}
+
+static int run_block(tl_worker *w, const tl_plan_block *b)
 {
     int code = TL_OK;
-    for (tl_instr *i = b->instr, *end = i + b->ninstrs; i < end && code == TL_OK; i++) {
-        if (i->kind == TL_INSTR_LOOP) {
-            code = run_loop(x, &x->p->block[i->block]);
-            continue;
-        }
-        if (i->kind == TL_INSTR_TILE) {
-            for (uint32_t k = 0; k < i->noperands; k++)
-                i->data[k] = address(x, &i->operand[k]);
-            tl__tile_run(i->tile, i->data, x->slab);
-            continue;
-        }
-        for (uint32_t k = 0; k < i->noperands; k++)
-            i->array[k].data = address(x, &i->operand[k]);
-        if (i->kind == TL_INSTR_CONTRACT) {
-            code = tl__contract(&i->attr, &i->array[0], &i->array[1], i->accumulate, &i->array[2]);
-            if (code)
-                fail(x, i, b->depth, code, "");
-        } else if (i->kind == TL_INSTR_CALL) {
-            code = call(x, i, b->depth);
-        } else {
-            iota(i);
-        }
-    }
+    for (const tl_instr *i = b->instr, *end = i + b->ninstrs; i < end && code == TL_OK; i++)
+        code = i->kind == TL_INSTR_LOOP ? run_loop(w, &w->x->plan->block[i->block])
+                                        : run_instr(w, i, b->depth);
     return code;
 }
 
-int tl__execute(tl_plan *p, tl_tape *tape, const tl_stretch *s, char *slab)
+int tl__execute(tl_exec *x)
 {
-    tl_executor x = {.p = p, .tape = tape, .s = s, .slab = slab};
-    p->address[0] = slab;
-    return p->nblocks ? run_block(&x, &p->block[0]) : TL_OK;
+    const tl_plan *p = x->plan;
+    tl_worker w = {.x = x, .draws = x->draws};
+    w.array = (tl_strided *)(void *)x->scratch;
+    w.data = (char **)(void *)(w.array + p->most);
+    w.registers = x->scratch + tl__operand_bytes(p->most);
+    x->binding->address[0] = x->slab;
+    return p->nblocks ? run_block(&w, &p->block[0]) : TL_OK;
 }

@@ -1,5 +1,5 @@
 /* plan.h -- a finished plan: instructions over buffers, with nothing of the tape in it but
- * ordinals. Private.
+ * ordinals. It does not change when it runs (execute.h has what does). Private.
  *
  *     base 0..   [leaf xs] [leaf W] [survivor loss]                bound or made at each run
  *     slab       [ scratch | buffers of block 0, re-used by liveness | bodies' buffers ]
@@ -36,11 +36,11 @@ typedef struct tl_instr {
     uint32_t noperands; /* inputs, then outputs */
     uint32_t block;     /* of a loop */
     tl_operand *operand;
-    char **data; /* where they are now */
-    tl_tile *tile;
+    const tl_tile *tile;
     const tl_op *op;
-    tl_attr attr;      /* structural part; attr.r is the node's when run */
-    tl_strided *array; /* of contractions and calls: inputs, then the output */
+    tl_attr attr; /* structural part; attr.r is the node's when run */
+    /* of contractions and calls: inputs, then the output; data is filled in when run */
+    tl_strided *array;
     int accumulate;
     const char *text; /* what it computes, for dumps */
 } tl_instr;
@@ -87,10 +87,9 @@ typedef struct tl_plan {
     tl_survivor *survivor;
     uint32_t nsurvivors;
     size_t slab_bytes;
+    size_t scratch_bytes; /* that each thread which runs it takes beside the slab */
+    uint32_t most;        /* operands of an instruction */
     uint64_t ninstrs;
-    char **address;   /* of each base in this run */
-    tl_buf **fresh;   /* of each base that is fresh */
-    uint64_t *scalar; /* values of the scalars */
 } tl_plan;
 
 /* tl__plan_make -- plans a stretch; NULL and the tape's error set on failure. */
@@ -107,9 +106,6 @@ TL_API size_t tl__root_bytes(const tl_graph *g, uint32_t root);
 
 /* tl__emit -- turns the scheduled graph into instructions of p; failures are in g->code. */
 TL_API void tl__emit(tl_plan *p, tl_graph *g);
-
-/* tl__execute -- runs a plan whose bases are bound. Returns TL_OK or the sticky error. */
-TL_API int tl__execute(tl_plan *p, tl_tape *tape, const tl_stretch *s, char *slab);
 
 /* tl__plan_text -- the plan as text, one line an instruction; freed with tl__free. NULL when
  * memory is short. */
