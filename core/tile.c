@@ -40,6 +40,8 @@ struct tl_tile {
     int64_t dim[TL_MAX_RANK];
     int64_t rows, columns; /* the two inner extents */
     int64_t R, length;     /* rows of a tile; columns of a tile */
+    int split;             /* axis that parts cut: outer, rank: rows, rank + 1: columns; or -1 */
+    int64_t unit;          /* steps along it for one of the split axis */
     int nin, nout, nsteps, nvalues, nacts, nregisters;
     tl_lane *lane; /* inputs, outputs */
     tl_tile_step *step;
@@ -51,14 +53,17 @@ struct tl_tile {
 /* tl_tile_state -- what changes while a tile runs; it lies in the caller's scratch, before the
  * registers. */
 typedef struct tl_tile_state {
-    char **value; /* where each value is in this tile */
-    char **at;    /* of each array: start of this row */
+    char **value;             /* where each value is in this tile */
+    char **at;                /* of each array: start of this row */
+    int64_t rows, columns, R; /* of the part that runs */
 } tl_tile_state;
 
 /* ---- compiling: axes ------------------------------------------------------------------------- */
 
 typedef struct tl_axes {
     int rank, n;
+    int split;    /* the axis that parts cut, -1: none */
+    int64_t unit; /* steps along it for one of the split axis */
     int64_t dim[TL_MAX_RANK];
     int64_t (*stride)[TL_MAX_RANK]; /* of each array */
 } tl_axes;
@@ -90,10 +95,11 @@ static void swap_axes(tl_axes *x, int a, int b)
         x->stride[k][a] = x->stride[k][b];
         x->stride[k][b] = s;
     }
+    x->split = x->split == a ? b : x->split == b ? a : x->split;
 }
 
 /* merge_axes -- drops extents of 1, orders, and joins neighbours that every array runs through
- * in one step. */
+ * in one step. The split axis may only be the outer one of two: then a part of it is one run. */
 static void merge_axes(tl_axes *x)
 {
     int rank = 0;
@@ -104,16 +110,22 @@ static void merge_axes(tl_axes *x)
             swap_axes(x, a, rank);
         rank++;
     }
+    if (x->split >= rank)
+        x->split = -1;
     x->rank = rank;
     for (int a = 1; a < rank; a++)
         for (int b = a; b > 0 && axis_before(x, b, b - 1); b--)
             swap_axes(x, b, b - 1);
     for (int a = rank - 2; a >= 0; a--) {
-        int joins = 1;
+        int joins = a + 1 != x->split;
         for (int k = 0; k < x->n && joins; k++)
             joins = x->stride[k][a] == x->stride[k][a + 1] * x->dim[a + 1];
         if (!joins)
             continue;
+        if (a == x->split) {
+            x->unit *= x->dim[a + 1];
+            x->split = a + 1;
+        }
         x->dim[a + 1] *= x->dim[a];
         for (int b = a; b + 1 < x->rank; b++)
             swap_axes(x, b, b + 1);
@@ -128,6 +140,8 @@ static void split_axes(tl_tile *t, const tl_axes *x)
     t->columns = x->rank >= 1 ? x->dim[x->rank - 1] : 1;
     t->rows = x->rank >= 2 ? x->dim[x->rank - 2] : 1;
     t->rank = x->rank > 2 ? x->rank - 2 : 0;
+    t->split = x->split < 0 ? -1 : t->rank + 2 - (x->rank - x->split);
+    t->unit = x->unit;
     memcpy(t->dim, x->dim, (size_t)t->rank * sizeof *t->dim);
     for (int k = 0; k < x->n; k++) {
         tl_lane *l = &t->lane[k];
@@ -319,13 +333,13 @@ static int allocate(tl_tile *t, tl_arena *arena, int nacts)
     return t->reg && t->act;
 }
 
-tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int nin,
+tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int split, int nin,
                       const tl_tile_array *in, int nsteps, const tl_tile_step *step, int nout,
                       const tl_tile_array *out)
 {
     tl_tile *t = tl__arena_alloc(arena, sizeof *t);
     const int n = nin + nout;
-    tl_axes x = {.rank = rank, .n = n};
+    tl_axes x = {.rank = rank, .n = n, .split = split, .unit = 1};
     if (!t)
         return NULL;
     memset(t, 0, sizeof *t);
@@ -459,41 +473,64 @@ static void run_tile(const tl_tile *t, const tl_tile_state *state, int64_t row, 
 
 static void run_plane(const tl_tile *t, const tl_tile_state *state)
 {
-    for (int64_t row = 0; row < t->rows; row += t->R) {
-        int64_t rows = t->rows - row < t->R ? t->rows - row : t->R;
-        for (int64_t column = 0; column < t->columns; column += t->length) {
-            int64_t n = t->columns - column < t->length ? t->columns - column : t->length;
+    for (int64_t row = 0; row < state->rows; row += state->R) {
+        int64_t rows = state->rows - row < state->R ? state->rows - row : state->R;
+        for (int64_t column = 0; column < state->columns; column += t->length) {
+            int64_t n = state->columns - column < t->length ? state->columns - column : t->length;
             run_tile(t, state, row, rows, column, n);
         }
     }
 }
 
-void tl__tile_run(const tl_tile *t, char *const *data, void *scratch)
+/* cut -- leaves [lo, hi) of the split axis: its extent becomes shorter, the arrays begin later.
+ * Packed rows that are cut no longer follow one another in memory, so they are taken one by one. */
+static void cut(const tl_tile *t, tl_tile_state *state, int64_t *dim, int64_t lo, int64_t hi)
+{
+    int64_t *extent = t->split < t->rank    ? &dim[t->split]
+                      : t->split == t->rank ? &state->rows
+                                            : &state->columns;
+    *extent = (hi - lo) * t->unit;
+    for (int k = 0; k < t->nin + t->nout; k++) {
+        const tl_lane *l = &t->lane[k];
+        state->at[k] += lo * t->unit *
+                        (t->split < t->rank    ? l->stride[t->split]
+                         : t->split == t->rank ? l->row
+                                               : l->column);
+    }
+    if (state->columns < t->columns)
+        state->R = 1;
+}
+
+/* run_part -- all of it when hi < 0. */
+static void run_part(const tl_tile *t, char *const *data, void *scratch, int64_t lo, int64_t hi)
 {
     const int arrays = t->nin + t->nout;
     char **value = scratch, **at = value + t->nvalues,
          *registers = (char *)scratch + pointer_bytes(t);
-    const tl_tile_state state = {value, at};
+    tl_tile_state state = {value, at, t->rows, t->columns, t->R};
+    int64_t dim[TL_MAX_RANK], index[TL_MAX_RANK] = {0};
+    memcpy(dim, t->dim, sizeof dim);
+    memcpy(at, data, (size_t)arrays * sizeof *at);
+    if (hi >= 0 && t->split >= 0)
+        cut(t, &state, dim, lo, hi);
     for (int a = 0; a < t->rank; a++)
-        if (t->dim[a] == 0)
+        if (dim[a] == 0)
             return;
-    if (t->rows == 0 || t->columns == 0)
+    if (state.rows == 0 || state.columns == 0)
         return;
     for (int v = 0; v < t->nvalues; v++)
         if (t->reg[v] >= 0)
             value[v] = registers + (size_t)t->reg[v] * t->register_bytes;
-    for (int k = 0; k < arrays; k++)
-        at[k] = data[k];
+    const int64_t columns = state.columns < t->length ? state.columns : t->length;
     for (int k = 0; k < t->nin; k++)
         if (t->lane[k].once)
-            move_block(t->lane[k].size, t->R, t->length, value[k], t->length * t->lane[k].size,
-                       t->lane[k].size, data[k], t->lane[k].row, t->lane[k].column);
-    int64_t index[TL_MAX_RANK] = {0};
+            move_block(t->lane[k].size, state.R, columns, value[k], columns * t->lane[k].size,
+                       t->lane[k].size, at[k], t->lane[k].row, t->lane[k].column);
     for (;;) {
         run_plane(t, &state);
         int a = t->rank - 1;
         for (; a >= 0; a--) {
-            int64_t back = index[a] + 1 == t->dim[a] ? index[a] : -1;
+            int64_t back = index[a] + 1 == dim[a] ? index[a] : -1;
             for (int k = 0; k < arrays; k++)
                 at[k] += back >= 0 ? -back * t->lane[k].stride[a] : t->lane[k].stride[a];
             if (back < 0) {
@@ -505,4 +542,15 @@ void tl__tile_run(const tl_tile *t, char *const *data, void *scratch)
         if (a < 0)
             return;
     }
+}
+
+void tl__tile_run(const tl_tile *t, char *const *data, void *scratch)
+{
+    run_part(t, data, scratch, 0, -1);
+}
+
+void tl__tile_run_part(const tl_tile *t, char *const *data, void *scratch, int64_t lo, int64_t hi)
+{
+    if (lo < hi)
+        run_part(t, data, scratch, lo, hi);
 }

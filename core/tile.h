@@ -31,9 +31,9 @@ typedef struct tl_tile_array {
 
 typedef struct tl_tile tl_tile;
 
-/* tl__tile_new -- compiles a group; everything is copied into the arena. NULL when memory is
- * short. */
-TL_API tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int nin,
+/* tl__tile_new -- compiles a group; everything is copied into the arena. split: the axis, of the
+ * rank given, that tl__tile_run_part cuts; -1: none. NULL when memory is short. */
+TL_API tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int split, int nin,
                              const tl_tile_array *in, int nsteps, const tl_tile_step *step,
                              int nout, const tl_tile_array *out);
 
@@ -43,6 +43,12 @@ TL_API size_t tl__tile_scratch(const tl_tile *t);
 /* tl__tile_run -- data: element (0,0,...) of each input, then of each output. scratch: the caller's
  * own, so several threads may run one tile. */
 TL_API void tl__tile_run(const tl_tile *t, char *const *data, void *scratch);
+
+/* tl__tile_run_part -- the same for [lo, hi) of the split axis, 0 <= lo <= hi <= its extent; data
+ * as above. Parts write apart from one another, and any parts together give the bits of the
+ * whole. Without a split axis, the whole when lo < hi. */
+TL_API void tl__tile_run_part(const tl_tile *t, char *const *data, void *scratch, int64_t lo,
+                              int64_t hi);
 
 /* tl__tile_rows -- how many rows a tile takes together, for tests and dumps. */
 TL_API int64_t tl__tile_rows(const tl_tile *t);

@@ -1,5 +1,5 @@
 /* test_tile.c -- the pointwise machine against a loop over elements: any extents and strides,
- * rows packed or not, in place, several outputs. */
+ * rows packed or not, in place, several outputs, whole or in parts. */
 #include "core/random.h"
 #include "core/tile.h"
 #include "tests/check.h"
@@ -160,18 +160,25 @@ static int64_t reach(const program *p)
     return most + 64;
 }
 
-/* run_tile -- compiles and runs a program on memory. */
-static void run_tile(const program *p, float *memory)
+/* run_tile -- compiles and runs a program on memory, cut into parts along an axis (or -1) at
+ * random places. */
+static void run_tile(const program *p, int split, tl_rng *r, float *memory)
 {
     tl_arena arena = {0};
     char *data[MOST_INPUTS + MOST_OUTPUTS];
-    tl_tile *t =
-        tl__tile_new(&arena, p->rank, p->dim, p->nin, p->in, p->nsteps, p->step, p->nout, p->out);
+    tl_tile *t = tl__tile_new(&arena, p->rank, p->dim, split, p->nin, p->in, p->nsteps, p->step,
+                              p->nout, p->out);
     cr_assert_not_null(t);
     void *scratch = tl__aligned_alloc(tl__tile_scratch(t));
     for (int k = 0; k < p->nin + p->nout; k++)
         data[k] = (char *)(memory + p->first[k]);
-    tl__tile_run(t, data, scratch);
+    const int64_t extent = split < 0 ? 0 : p->dim[split];
+    if (split < 0)
+        tl__tile_run(t, data, scratch);
+    for (int64_t lo = 0, hi; lo < extent; lo = hi) {
+        hi = lo + 1 + pick(r, extent - lo);
+        tl__tile_run_part(t, data, scratch, lo, hi);
+    }
     tl__aligned_free(scratch);
     tl__arena_close(&arena);
 }
@@ -193,10 +200,11 @@ Test(tile, random_groups_are_what_a_loop_over_elements_gives)
         memcpy(got, before, (size_t)n * sizeof *got);
         memcpy(want, before, (size_t)n * sizeof *want);
         naive(&p, before, want);
-        run_tile(&p, got);
+        int split = p.rank ? (int)pick(&r, p.rank + 1) - 1 : -1;
+        run_tile(&p, split, &r, got);
         cr_assert_eq(memcmp(got, want, (size_t)n * sizeof *got), 0,
-                     "turn %d: rank %d, %d inputs, %d steps, %d outputs", turn, p.rank, p.nin,
-                     p.nsteps, p.nout);
+                     "turn %d: rank %d, %d inputs, %d steps, %d outputs, split along %d", turn,
+                     p.rank, p.nin, p.nsteps, p.nout, split);
         free(before);
         free(got);
         free(want);
@@ -221,7 +229,7 @@ Test(tile, two_arrays_change_places)
         memory[i] = (float)i;
         memory[64 + i] = (float)(100 + i);
     }
-    run_tile(&p, memory);
+    run_tile(&p, -1, NULL, memory);
     for (int i = 0; i < 45; i++) {
         cr_assert_eq((int)memory[i], 100 + i);
         cr_assert_eq((int)memory[64 + i], i);
@@ -238,7 +246,7 @@ Test(tile, element_types_may_change_on_the_way)
     tl_arena arena = {0};
     for (int i = 0; i < 1000; i++)
         x[i] = (float)i / 7;
-    tl_tile *t = tl__tile_new(&arena, 1, dim, 1, &in, 1, &step, 1, &out);
+    tl_tile *t = tl__tile_new(&arena, 1, dim, -1, 1, &in, 1, &step, 1, &out);
     void *scratch = tl__aligned_alloc(tl__tile_scratch(t));
     tl__tile_run(t, (char *const[]){(char *)x, (char *)y}, scratch);
     for (int i = 0; i < 1000; i++)
@@ -255,7 +263,7 @@ Test(tile, short_rows_are_packed_when_there_is_work)
     for (int s = 0; s < 8; s++)
         step[s] = (tl_tile_step){mul_f32, TL_F32, 2, {s, s}};
     const tl_tile_array in = {TL_F32, wide, 0, -1}, out = {TL_F32, dense, 8, -1};
-    tl_tile *t = tl__tile_new(&arena, 2, dim, 1, &in, 8, step, 1, &out);
+    tl_tile *t = tl__tile_new(&arena, 2, dim, -1, 1, &in, 8, step, 1, &out);
     cr_assert(1 < tl__tile_rows(t));
     tl__arena_close(&arena);
 }

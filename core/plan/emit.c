@@ -236,7 +236,7 @@ static void emit_tile(tl_emitter *e, tl_instr *to, const tl_step *s, uint32_t *s
     const tl_shape dims = tl__iteration(&g->val[s->val.at[0]].shape);
     to->kind = TL_INSTR_TILE;
     to->noperands = t->nin + t->nout;
-    to->tile = tl__tile_new(&e->p->arena, dims.rank, dims.dim, (int)t->nin, t->array,
+    to->tile = tl__tile_new(&e->p->arena, dims.rank, dims.dim, -1, (int)t->nin, t->array,
                             (int)t->nsteps, t->step, (int)t->nout, t->result);
     to->operand = plan_alloc(e, to->noperands + 1, sizeof *to->operand);
     if (!to->tile)
