@@ -18,17 +18,25 @@
 static atomic_uint passes_mask; /* the switches that are off */
 static atomic_int passes_known;
 
-enum { ALL_PASSES = TL_PASS_FUSE | TL_PASS_HOIST | TL_PASS_LAYOUT };
+/* The names that TL_PASSES switches off: "-fuse,-hoist". */
+static const struct {
+    const char *name;
+    unsigned bit;
+} pass_names[] = {
+    {"-fuse", TL_PASS_FUSE},
+    {"-hoist", TL_PASS_HOIST},
+    {"-layout", TL_PASS_LAYOUT},
+    {"-sink", TL_PASS_SINK},
+};
+enum { PASSES = sizeof pass_names / sizeof *pass_names, ALL_PASSES = (1 << PASSES) - 1 };
 
 static unsigned passes_of_environment(void)
 {
     const char *text = getenv("TL_PASSES");
     unsigned mask = ALL_PASSES;
-    if (!text)
-        return mask;
-    mask &= strstr(text, "-fuse") ? ~(unsigned)TL_PASS_FUSE : ~0u;
-    mask &= strstr(text, "-hoist") ? ~(unsigned)TL_PASS_HOIST : ~0u;
-    mask &= strstr(text, "-layout") ? ~(unsigned)TL_PASS_LAYOUT : ~0u;
+    for (int k = 0; text && k < PASSES; k++)
+        if (strstr(text, pass_names[k].name))
+            mask &= ~pass_names[k].bit;
     return mask;
 }
 

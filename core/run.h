@@ -18,7 +18,7 @@ TL_API void tl__plans_free(tl_tape *tape);
 
 /* tl_pass -- switches of the passes, for debugging and tests; all on. Process-wide, part of the
  * plan's key. TL_PASSES=-fuse,-hoist in the environment. */
-enum { TL_PASS_FUSE = 1, TL_PASS_HOIST = 2, TL_PASS_LAYOUT = 4 };
+enum { TL_PASS_FUSE = 1, TL_PASS_HOIST = 2, TL_PASS_LAYOUT = 4, TL_PASS_SINK = 8 };
 TL_API unsigned tl__passes(void);
 TL_API void tl__set_passes(unsigned mask);
 

@@ -101,7 +101,8 @@ static void write_after_readers(tl_arrangement *d, uint32_t s, uint32_t room)
 static void place_next(tl_arrangement *d, const tl_gcarry *c)
 {
     tl_graph *g = d->g;
-    const uint32_t m = c->next, s = g->val[m].step, room = g->val[c->room].address.root;
+    const uint32_t m = tl__home_of(g, c->next), s = g->val[m].step,
+                   room = g->val[c->room].address.root;
     const int own = g->val[m].address.root == m;
     int safe = own && s != TL_NONE;
     if (safe && !g->val[m].accumulate) {
@@ -116,7 +117,7 @@ static void place_next(tl_arrangement *d, const tl_gcarry *c)
         d->remap[m] = room;
         return;
     }
-    uint32_t copy = tl__graph_copy(g, m, d->block, g->val[m].shape);
+    uint32_t copy = tl__graph_copy(g, c->next, d->block, g->val[m].shape);
     uint32_t last = copy == TL_NONE ? TL_NONE : tl__step_add(g, TL_STEP_TILE, copy);
     if (last == TL_NONE)
         return;
@@ -126,7 +127,7 @@ static void place_next(tl_arrangement *d, const tl_gcarry *c)
     x->base = c->room;
     x->address = (tl_address){.root = room, .layout = tl__layout_dense(&x->shape)};
     g->step[last].place = TL_NONE - 1;
-    tl__step_depend(g, last, m);
+    tl__step_depend(g, last, c->next);
     write_after_readers(d, last, room);
     add_step(d, last);
 }
@@ -223,7 +224,7 @@ void tl__pass_arrange(tl_graph *g)
                 add_step(&d, s);
         for (uint32_t i = 0; i < g->block[b].ncarries && !g->code; i++) {
             const tl_gcarry c = g->block[b].carry[i];
-            if (c.room != TL_NONE && g->val[c.next].candidate)
+            if (c.room != TL_NONE && g->val[tl__home_of(g, c.next)].candidate)
                 place_next(&d, &c);
         }
         sort(&d);

@@ -120,6 +120,31 @@ static uint32_t level_of(const tl_graph *g, const tl_val *v)
     return level;
 }
 
+/* sink_levels -- a value that only pointwise ones of its own extents read moves to the first of
+ * their levels: it is computed where it is read and never stored. */
+static void sink_levels(tl_graph *g, const tl_block *b)
+{
+    uint32_t *lowest = tl__graph_alloc(g, g->nvals + 1, sizeof *lowest);
+    uint8_t *bound = tl__graph_alloc(g, g->nvals + 1, 1);
+    if (g->code)
+        return;
+    for (uint32_t k = b->norder; k-- > 0;) { /* users before operands */
+        const uint32_t v = b->order[k];
+        tl_val *x = &g->val[v];
+        if (tl__is_pointwise(x) && !x->solo && !x->keep && !bound[v] && lowest[v] > x->level + 1)
+            x->level = lowest[v] - 1;
+        if (x->after != TL_NONE)
+            bound[x->after] = 1;
+        for (uint32_t i = 0; i < x->nin; i++) {
+            const uint32_t u = tl__through_views(g, x->in[i]);
+            if (!tl__is_pointwise(x) || !reads_within(g, x, x->in[i]))
+                bound[x->in[i]] = bound[u] = 1;
+            else if (lowest[u] == 0 || lowest[u] > x->level + 1)
+                lowest[u] = x->level + 1;
+        }
+    }
+}
+
 /* ---- groups ---------------------------------------------------------------------------------- */
 
 typedef struct tl_groups {
@@ -223,10 +248,16 @@ void tl__pass_fuse(tl_graph *g)
         return;
     memset(t.table, 0xff, t.size * sizeof *t.table);
     find_materials(g);
+    for (uint32_t b = 0; b < g->nblocks && !g->code; b++) {
+        for (uint32_t k = 0; k < g->block[b].norder; k++) {
+            tl_val *x = &g->val[g->block[b].order[k]];
+            x->level = level_of(g, x);
+        }
+        sink_levels(g, &g->block[b]);
+    }
     for (uint32_t b = 0; b < g->nblocks; b++)
         for (uint32_t k = 0; k < g->block[b].norder && !g->code; k++) {
             uint32_t v = g->block[b].order[k];
-            g->val[v].level = level_of(g, &g->val[v]);
             make_step(g, &t, v);
             if (g->val[v].step != TL_NONE && !g->code)
                 g->step[g->val[v].step].place = k;

@@ -137,6 +137,7 @@ extern TL_API const tl_op tl__op_copy, tl__op_room, tl__op_iota;
 TL_API void tl__pass_same(tl_graph *g);
 TL_API void tl__pass_hoist(tl_graph *g);
 TL_API void tl__pass_lift(tl_graph *g);
+TL_API void tl__pass_sink(tl_graph *g);
 TL_API void tl__pass_narrow(tl_graph *g);
 TL_API void tl__pass_lower(tl_graph *g);
 TL_API void tl__pass_address(tl_graph *g);
@@ -155,6 +156,15 @@ TL_API const tl_address *tl__address_of(tl_graph *g, uint32_t v);
 TL_API uint32_t tl__through_views(const tl_graph *g, uint32_t v);
 /* tl__const_behind -- the constant that v shows, through any views; TL_NONE if it shows none. */
 TL_API uint32_t tl__const_behind(const tl_graph *g, uint32_t v);
+
+/* tl__home_of -- the value in whose place v lies as a product that adds into it; v itself if it
+ * adds into nothing. */
+static inline uint32_t tl__home_of(const tl_graph *g, uint32_t v)
+{
+    while (g->val[v].accumulate && g->val[v].via == TL_VIA_SAME)
+        v = g->val[v].base;
+    return v;
+}
 
 static inline int tl__is_pointwise(const tl_val *v)
 {

@@ -24,7 +24,7 @@
  * yet. */
 static int is_placeable(const tl_graph *g, uint32_t v, uint32_t block)
 {
-    const tl_val *x = &g->val[v];
+    const tl_val *x = &g->val[tl__home_of(g, v)];
     if (x->block != block || x->via != TL_OWN)
         return 0;
     switch (x->op->kind) {
@@ -43,9 +43,10 @@ static int is_placeable(const tl_graph *g, uint32_t v, uint32_t block)
     }
 }
 
+/* place -- gives v, with what it adds into, its place. */
 static void place(tl_graph *g, uint32_t v, tl_via via, uint32_t base, int64_t row, int64_t pace)
 {
-    tl_val *x = &g->val[v];
+    tl_val *x = &g->val[tl__home_of(g, v)];
     x->via = via;
     x->base = base;
     x->row = row;
@@ -305,9 +306,10 @@ static void lower_assemble(tl_graph *g, uint32_t v)
             piece = p0;
         }
         place(g, piece, TL_VIA_PIECE, v, 0, 0);
-        g->val[piece].at = at;
-        g->val[piece].as = g->val[x.in[p]].shape;
-        g->val[piece].after = former;
+        tl_val *home = &g->val[tl__home_of(g, piece)];
+        home->at = at;
+        home->as = g->val[x.in[p]].shape;
+        home->after = former;
         if (overlaps)
             former = piece;
         in[p] = piece;
@@ -325,11 +327,12 @@ static void choose_next(tl_graph *g, uint32_t b, uint32_t i)
     uint32_t m = c.next;
     if (g->val[c.room].shape.rank != g->val[c.source].shape.rank)
         return;
-    if (!is_placeable(g, m, b) || g->val[m].op->kind == TL_ASSEMBLE || g->val[m].candidate)
+    const uint32_t home = tl__home_of(g, m);
+    if (!is_placeable(g, m, b) || g->val[m].op->kind == TL_ASSEMBLE || g->val[home].candidate)
         m = tl__graph_copy(g, m, b, g->val[m].shape);
     if (m == TL_NONE)
         return;
-    g->val[m].candidate = 1;
+    g->val[tl__home_of(g, m)].candidate = 1;
     g->block[b].carry[i].next = m;
 }
 

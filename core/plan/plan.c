@@ -1,6 +1,6 @@
 /* plan.c -- makes a plan: from the stretch to the graph, through the passes, to instructions.
  *
- *     stretch --> graph --> same --> hoist --> lift --> narrow      what is computed
+ *     stretch --> graph --> same --> hoist --> lift --> sink --> narrow    what is computed
  *                 lower --> address                                 where
  *                 fuse --> arrange --> layout, emit --> plan        when and how */
 #include "core/plan/plan.h"
@@ -23,6 +23,8 @@ static void run_passes(tl_graph *g, tl_plan *p)
         tl__pass_hoist(g);
         tl__pass_lift(g);
     }
+    if (on & TL_PASS_SINK)
+        tl__pass_sink(g);
     if (on & TL_PASS_FUSE)
         tl__pass_narrow(g);
     tl__pass_lower(g);
