@@ -2,7 +2,7 @@
 # ./run.sh [file] [options]   builds, gets the text (or takes the file), trains rnn, gru and lstm on
 #                             it; options: gru_vs_lstm's
 # ./run.sh test        unit tests, the same under sanitizers, thread tests, installed copy, examples
-# ./run.sh bench       the benchmarks of tests/bench
+# ./run.sh bench [options]   the benchmarks of tests/bench; --help says which options
 set -eu
 start=$PWD
 cd "$(dirname "$0")"
@@ -125,15 +125,11 @@ test)
     run_all_tests
     ;;
 bench)
+    shift
     install_packages $packages libdnnl-dev
     configure build
-    ninja -C build --quiet
-    for program in build/tests/bench_*; do
-        if [ -f "$program" ] && [ -x "$program" ]; then
-            say "$program"
-            "$program"
-        fi
-    done
+    ninja -C build --quiet tests/bench_rnn
+    build/tests/bench_rnn "$@"
     ;;
 *)
     install_packages $packages

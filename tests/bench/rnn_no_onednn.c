@@ -1,0 +1,4 @@
+/* rnn_no_onednn.c -- stands in for rnn_onednn.c where oneDNN is not installed. */
+#include "tests/bench/rnn_impl.h"
+
+const rnn_impl rnn_onednn = {.name = "onednn"};
