@@ -144,6 +144,10 @@ TL_API void tl__pass_address(tl_graph *g);
 TL_API void tl__pass_fuse(tl_graph *g);
 TL_API void tl__pass_arrange(tl_graph *g);
 
+/* tl__settle -- puts the body's value of a stacked result where it was computed from; returns what
+ * shows the result then, TL_NONE if it needs a place of its own. */
+TL_API uint32_t tl__settle(tl_graph *g, uint32_t r);
+
 /* tl__lead_of -- asks v's operation for one more axis on the operands in `led`; the new
  * structural attributes are the graph's. 0 when it refuses. */
 TL_API int tl__lead_of(tl_graph *g, uint32_t v, uint32_t led, int *ni, const int64_t **i);

@@ -9,7 +9,7 @@
  *                                                 (in reverse read in row p+1, written to row p)
  *
  *     carry i, only handed on   one room of one row; arrange.c has next written into it if safe
- *     stacked(v)                v is written into row p of the result
+ *     stacked(v)                v is written into row p of the result, or settles (settle.c)
  *     summed(v)                 a carry that starts at zero, s' = s + v; a product adds by itself
  *     assemble                  its pieces are written into their parts of the result */
 #include "core/plan/graph.h"
@@ -207,7 +207,10 @@ static void place_stacked(tl_graph *g, uint32_t r)
             become(g, r, TL_VIA_SAME, s, 0);
             return;
         }
-    if (x.block != b) {
+    const uint32_t settled = tl__passes() & TL_PASS_SINK ? tl__settle(g, r) : TL_NONE;
+    if (settled != TL_NONE) {
+        become(g, r, TL_VIA_SAME, settled, 0);
+    } else if (x.block != b) {
         become(g, r, TL_VIA_NONE, v, 0);
     } else if (x.op == &tl_op_each) {
         become(g, r, TL_VIA_SAME, x.in[0], 0);
