@@ -5,12 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t padded(size_t n)
+{
+    return (n * sizeof(float) + 127) / 64 * 64;
+}
+
+float *floats_room(size_t n)
+{
+    return aligned_alloc(64, padded(n));
+}
+
 float *floats_new(size_t n)
 {
-    size_t bytes = (n * sizeof(float) + 127) / 64 * 64;
-    float *a = aligned_alloc(64, bytes);
+    float *a = floats_room(n);
     if (a)
-        memset(a, 0, bytes);
+        memset(a, 0, padded(n));
     return a;
 }
 

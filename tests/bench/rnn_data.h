@@ -33,8 +33,10 @@ typedef struct rnn_result {
 } rnn_result;
 
 /* floats_new -- n zeros, 64-byte aligned, with 64 readable bytes behind; free() frees it. NULL when
- * memory is short. */
+ * memory is short. floats_room -- the same, but nothing is written: pages come when they are used.
+ */
 float *floats_new(size_t n);
+float *floats_room(size_t n);
 
 /* rnn_data_new, rnn_result_new -- NULL when memory is short. Every number is fixed. */
 rnn_data *rnn_data_new(const rnn_case *c, rnn_cell cell);

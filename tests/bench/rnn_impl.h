@@ -4,7 +4,8 @@
 
 #include "tests/bench/rnn_data.h"
 
-/* rnn_costs -- milliseconds of the last step that are no arithmetic; NaN where not known. */
+/* rnn_costs -- milliseconds of the last step that are no arithmetic; plan: of the first step. NaN
+ * where not known. */
 typedef struct rnn_costs {
     double record, key, plan;
 } rnn_costs;
@@ -30,10 +31,11 @@ typedef struct rnn_impl {
     void (*close)(void *run);
 } rnn_impl;
 
-/* The ways, in the order of the table. rnn_onednn.open is NULL where oneDNN is not installed. */
+/* The ways. open is NULL of those that cannot be had: oneDNN where it is not installed. */
 extern const rnn_impl rnn_tapeloop;  /* built-in cell through tl_sequence, recorded in every step */
 extern const rnn_impl rnn_user_cell; /* the cells of user_cells.h */
 extern const rnn_impl rnn_loop;      /* the built-in step in a plain C loop over t */
+extern const rnn_impl rnn_program;   /* the same, recorded once and replayed */
 extern const rnn_impl rnn_onednn;    /* the fused primitive */
 
 #endif

@@ -314,7 +314,7 @@ static void *onednn_open(const rnn_data *d, rnn_pass pass, const char **why)
     if (!ok)
         *why = "its layers must read as many values as the first one";
     for (size_t k = 0; ok && k < sizeof n / sizeof *n; k++)
-        ok = (*all[k] = floats_new(n[k])) != NULL;
+        ok = (*all[k] = k < 3 ? floats_new(n[k]) : floats_room(n[k])) != NULL; /* results later */
     if (ok) {
         copy_in(r);
         int bad = build(r);

@@ -185,9 +185,18 @@ static tl_tensor train_once(tape_run *t)
     return grad[0];
 }
 
+/* once -- one step, and what of it was no arithmetic. */
 static tl_tensor once(tape_run *t)
 {
-    return t->pass == RNN_TRAIN ? train_once(t) : infer_once(t);
+    double start = now_ms();
+    tl_tensor v = t->pass == RNN_TRAIN ? train_once(t) : infer_once(t);
+    double whole = now_ms() - start;
+    tl_run_stats s = tl__run_stats(t->tape);
+    t->costs.key = 1e3 * s.key_seconds;
+    if (s.plan_seconds > 0)
+        t->costs.plan = 1e3 * s.plan_seconds;
+    t->costs.record = whole - 1e3 * (s.key_seconds + s.plan_seconds + s.run_seconds);
+    return v;
 }
 
 /* finish -- empties the tape; the reason if it had failed. */
@@ -206,13 +215,7 @@ static int finish(tape_run *t, const char **why)
 static int tape_step(void *run, const char **why)
 {
     tape_run *t = run;
-    double start = now_ms();
     once(t);
-    double whole = now_ms() - start;
-    tl_run_stats s = tl__run_stats(t->tape);
-    t->costs.key = 1e3 * s.key_seconds;
-    t->costs.plan = 1e3 * s.plan_seconds;
-    t->costs.record = whole - 1e3 * (s.key_seconds + s.plan_seconds + s.run_seconds);
     return finish(t, why);
 }
 
