@@ -209,9 +209,8 @@ typedef struct product {
 static int run(const product *p, int depth, char *a, char *b, char *c)
 {
     if (depth == p->loops->n)
-        return tl__gemm_part(p->dtype, p->whole_m, p->whole_n, p->m.n, p->n.n, p->k.n,
-                             (tl_matrix){a, p->m.a, p->k.a}, (tl_matrix){b, p->k.b, p->n.b}, p->add,
-                             (tl_matrix){c, p->m.c, p->n.c});
+        return tl__gemm(p->dtype, p->m.n, p->n.n, p->k.n, (tl_matrix){a, p->m.a, p->k.a},
+                        (tl_matrix){b, p->k.b, p->n.b}, p->add, (tl_matrix){c, p->m.c, p->n.c});
     axis l = p->loops->at[depth];
     if (depth + 1 == p->loops->n && p->m.n * p->n.n * p->k.n == 1 && p->whole_m == 1 &&
         p->whole_n == 1) {

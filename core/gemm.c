@@ -1,162 +1,56 @@
-/* gemm.c -- matrix products on BLIS's micro-kernels: all of BLIS is in this file.
+/* gemm.c -- matrix products on our strips.
  *
- * BLIS's own front end is not called. It packs through slow general code, allocates behind the
- * library's back, refuses strides of 0 and overlapping rows, and takes microseconds to get
- * going; its micro-kernels are what is good. Around them stand the usual five loops (Van Zee and
- * van de Geijn 2015, fig. 1):
+ *     for ic over m by MC            A[ic.., pc..] read where it lies, or packed into strips
+ *       for pc over k by KC
+ *         for j over n by panels     B[pc.., j..] is packed just before it is read, or lies packed
+ *           for strips of ic         kernel: C strip (+)= sum of KC products
  *
- *     for jc over n by NC            B[pc.., jc..] packed:  | NR | NR | NR |   k runs down
- *       for pc over k by KC          A[ic.., pc..] packed:  | MR | MR |        k runs down
- *         for ic over m by MC
- *           for jr over NC by NR, for ir over MC by MR
- *             micro-kernel: C tile = (first pc: 0 or C; else C) + sum of KC products
+ * A panel (KC x 2 vectors) is in the nearest cache when its strips read it, the block of A in the
+ * second. Packing a panel again for each MC rows costs 1/MC of the product, and saves room for all
+ * of B. Rows are dealt out evenly: 32 are 11, 11 and 10, not 12, 12 and 8.
  *
- * So an element of C is a chain of products in the order of k, cut at multiples of KC: it
- * depends on k and the family of kernels, and not on m, n, strides, which operand came first, or
- * the share of C a thread computes. Products with three rows or columns at most go to gemv.c,
- * whose order is another but as fixed. */
+ * An element of C is a chain of fused multiply-adds in the order of k, cut at multiples of KC, so
+ * it depends on k only: not on m, n, strides, which operand came first, what was packed, the share
+ * of C a thread computes, or the width of vectors. Processors without strips have blis.c, where
+ * the same holds with a KC of its own. */
 #include "core/gemm.h"
 
-#include "core/gemv.h"
-#include "core/machine.h"
+#include "core/blis.h"
 #include "core/memory.h"
 #include "core/panel.h"
+#include "core/strip.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#if defined(__GNUC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpedantic"
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wstrict-prototypes"
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#pragma GCC diagnostic ignored "-Wunused-function"
-#endif
-#if __has_include(<blis/blis.h>)
-#include <blis/blis.h>
-#else
-#include <blis.h>
-#endif
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
+/* KC: 32 KB of a panel of f32 with AVX-512. MC: 480 KB of A. LOCAL: on the stack, for one panel and
+ * a tile. FEW: C with so few columns is computed as C' = B'A' if it has more rows. */
+enum {
+    KC = 256,
+    MC_BYTES = 480 * 1024 / KC,
+    LOCAL = 48 * 1024,
+    NEAREST = 32 * 1024,
+    PAGE = 4096,
+    LINE = 64,
+    FEW = 8
+};
 
-typedef struct blocking {
-    int64_t mr, nr, mc, nc, kc;
-    int64_t ldm, ldn; /* elements from one k to the next in a packed panel: mr and nr, or more */
-    int rows;         /* the kernel stores rows of C */
-} blocking;
+typedef struct product {
+    tl_dtype dtype;
+    int64_t size; /* of an element */
+    const tl_strips *with;
+    int64_t m, n, k;
+    tl_matrix a, b, c;
+    const char *panels; /* B packed before, or NULL */
+    int64_t first, all; /* columns of the panels: the first wanted, how many there are */
+    int add;
+    int together; /* panels side by side */
+    int pack_a, in_place, in_tile;
+    char *left, *right, *tile;
+} product;
 
-static struct {
-    cntx_t *cntx;
-    sgemm_ukr_ft kernel_f32;
-    dgemm_ukr_ft kernel_f64;
-    blocking f32, f64;
-} blis;
-
-/* choose -- the kernel family to ask BLIS for, or -1 for its own choice. BLIS 0.9 knows
- * processors by name: what came later gets plain C ("generic", on Zen 5) or AVX2 kernels (on
- * Xeons), so the instruction set decides instead. */
-static int choose(tl_isa isa)
+static void *at(const product *q, tl_matrix x, int64_t i, int64_t j)
 {
-#if defined(BLIS_CONFIG_SKX)
-    if (isa == TL_ISA_AVX512)
-        return BLIS_ARCH_SKX;
-#endif
-#if defined(BLIS_CONFIG_HASWELL)
-    if (isa == TL_ISA_AVX2)
-        return BLIS_ARCH_HASWELL;
-#endif
-    (void)isa;
-    return -1;
-}
-
-static blocking blocking_of(num_t type)
-{
-    cntx_t *c = blis.cntx;
-    return (blocking){
-        .mr = bli_cntx_get_blksz_def_dt(type, BLIS_MR, c),
-        .nr = bli_cntx_get_blksz_def_dt(type, BLIS_NR, c),
-        .mc = bli_cntx_get_blksz_def_dt(type, BLIS_MC, c),
-        .nc = bli_cntx_get_blksz_def_dt(type, BLIS_NC, c),
-        .kc = bli_cntx_get_blksz_def_dt(type, BLIS_KC, c),
-        .ldm = bli_cntx_get_blksz_max_dt(type, BLIS_MR, c),
-        .ldn = bli_cntx_get_blksz_max_dt(type, BLIS_NR, c),
-        .rows = bli_cntx_l3_nat_ukr_prefers_rows_dt(type, BLIS_GEMM_UKR, c),
-    };
-}
-
-void tl__gemm_init(tl_isa isa)
-{
-    static const char *const variable = "BLIS_ARCH_TYPE";
-    int family = getenv(variable) ? -1 : choose(isa);
-    if (family >= 0) {
-        char number[16];
-        snprintf(number, sizeof number, "%d", family);
-        setenv(variable, number, 1);
-    }
-    bli_init(); /* does nothing when the host program did it before: then its choice stands */
-    if (family >= 0)
-        unsetenv(variable);
-    blis.cntx = bli_gks_query_cntx();
-    void_fp kernel_f32 = bli_cntx_get_l3_nat_ukr_dt(BLIS_FLOAT, BLIS_GEMM_UKR, blis.cntx);
-    void_fp kernel_f64 = bli_cntx_get_l3_nat_ukr_dt(BLIS_DOUBLE, BLIS_GEMM_UKR, blis.cntx);
-    memcpy(&blis.kernel_f32, &kernel_f32,
-           sizeof kernel_f32); /* BLIS keeps functions in object pointers */
-    memcpy(&blis.kernel_f64, &kernel_f64, sizeof kernel_f64);
-    blis.f32 = blocking_of(BLIS_FLOAT);
-    blis.f64 = blocking_of(BLIS_DOUBLE);
-}
-
-const char *tl__gemm_family(void)
-{
-    tl__machine_init();
-    return bli_arch_string(bli_arch_query_id());
-}
-
-/* tile -- C[m,n] (+)= one panel of A times one of B, over k. */
-static void tile(tl_dtype dtype, int64_t m, int64_t n, int64_t k, void *a, void *b, int add,
-                 void *c, int64_t rs, int64_t cs, auxinfo_t *next)
-{
-    if (dtype == TL_F64) {
-        double one = 1, beta = add;
-        blis.kernel_f64(m, n, k, &one, a, b, &beta, c, rs, cs, next, blis.cntx);
-    } else {
-        float one = 1, beta = (float)add;
-        blis.kernel_f32(m, n, k, &one, a, b, &beta, c, rs, cs, next, blis.cntx);
-    }
-}
-
-/* scatter -- moves a tile stored by columns (ld elements apart) to C of any strides; one
- * addition an element, as in the kernel. */
-static void scatter(tl_dtype dtype, int64_t m, int64_t n, const void *from, int64_t ld, int add,
-                    void *c, int64_t rs, int64_t cs)
-{
-    for (int64_t j = 0; j < n; j++)
-        for (int64_t i = 0; i < m; i++) {
-            int64_t at = i * rs + j * cs;
-            if (dtype == TL_F64) {
-                const double *t = from;
-                double *to = c;
-                to[at] = add ? to[at] + t[i + j * ld] : t[i + j * ld];
-            } else {
-                const float *t = from;
-                float *to = c;
-                to[at] = add ? to[at] + t[i + j * ld] : t[i + j * ld];
-            }
-        }
-}
-
-static void *at(tl_dtype dtype, tl_matrix x, int64_t i, int64_t j)
-{
-    return (char *)x.data + (i * x.rs + j * x.cs) * (int64_t)tl_dtype_size(dtype);
-}
-
-static int64_t panels(int64_t extent, int64_t width)
-{
-    return (extent + width - 1) / width;
+    return (char *)x.data + (i * x.rs + j * x.cs) * q->size;
 }
 
 static int64_t lesser(int64_t a, int64_t b)
@@ -164,82 +58,174 @@ static int64_t lesser(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static size_t to_line(int64_t bytes)
+static int64_t divide_up(int64_t a, int64_t b)
 {
-    return ((size_t)bytes + 63) / 64 * 64;
+    return (a + b - 1) / b;
 }
 
-/* Kernels load ahead of the k they are at, and so behind the end of a panel. */
-enum { AHEAD = 512, LOCAL = 1 << 15 };
+/* scatter -- moves a tile stored by rows to C of any strides; one addition an element, as in the
+ * kernel. */
+#define SCATTER(T)                                                                                 \
+    do {                                                                                           \
+        const T *t = (const T *)(const void *)q->tile;                                             \
+        T *to = c;                                                                                 \
+        for (int64_t i = 0; i < m; i++)                                                            \
+            for (int64_t j = 0; j < n; j++) {                                                      \
+                T *x = to + i * q->c.rs + j * q->c.cs;                                             \
+                *x = q->add || later ? *x + t[i * ld + j] : t[i * ld + j];                         \
+            }                                                                                      \
+    } while (0)
 
-typedef struct workspace {
-    char *a, *b, *tile;
-} workspace;
-
-/* block -- the two inner loops, over packed A [m,k] and B [k,n]. */
-static void block(tl_dtype dtype, const blocking *s, int64_t m, int64_t n, int64_t k,
-                  const workspace *w, int add, tl_matrix c)
+static void scatter(const product *q, int64_t m, int64_t n, int64_t ld, int later, void *c)
 {
-    int64_t size = (int64_t)tl_dtype_size(dtype);
-    int64_t step_a = s->ldm * k * size, step_b = s->ldn * k * size;
-    int direct = (s->rows ? c.cs : c.rs) == 1;
-    auxinfo_t next = {0};
-    for (int64_t j = 0; j < n; j += s->nr) {
-        char *b = w->b + j / s->nr * step_b;
-        int64_t nj = lesser(s->nr, n - j);
-        for (int64_t i = 0; i < m; i += s->mr) {
-            char *a = w->a + i / s->mr * step_a;
-            int64_t mi = lesser(s->mr, m - i);
-            int last = i + s->mr >= m;
-            bli_auxinfo_set_next_a(last ? w->a : a + step_a, &next);
-            bli_auxinfo_set_next_b(last && j + s->nr < n ? b + step_b : b, &next);
-            if (direct) {
-                tile(dtype, mi, nj, k, a, b, add, at(dtype, c, i, j), c.rs, c.cs, &next);
-            } else if (s->rows) {
-                tile(dtype, mi, nj, k, a, b, 0, w->tile, s->nr, 1, &next);
-                scatter(dtype, nj, mi, w->tile, s->nr, add, at(dtype, c, i, j), c.cs, c.rs);
-            } else {
-                tile(dtype, mi, nj, k, a, b, 0, w->tile, 1, s->mr, &next);
-                scatter(dtype, mi, nj, w->tile, s->mr, add, at(dtype, c, i, j), c.rs, c.cs);
-            }
+    if (q->dtype == TL_F64)
+        SCATTER(double);
+    else
+        SCATTER(float);
+}
+
+/* A block of the loops over m and k: rows [ic, ic + m), products [pc, pc + k). */
+typedef struct block {
+    int64_t ic, m, pc, k;
+} block;
+
+/* strips -- one panel, or some side by side, times all rows of the block. */
+static void strips(const product *q, const block *l, tl_strip s, int panels, int64_t j)
+{
+    int64_t rows = q->with->rows, parts = divide_up(l->m, rows), ld = panels * q->with->width;
+    s.k = l->k;
+    s.rs = q->pack_a ? 1 : q->a.rs;
+    s.cs = q->pack_a ? rows : q->a.cs;
+    s.add = q->add || l->pc > 0;
+    s.ldc = q->c.rs;
+    for (int64_t part = 0; part < parts; part++) {
+        int64_t i = part * rows, end = lesser(i + rows, l->m);
+        if (q->pack_a) {
+            s.left = q->left + i * l->k * q->size;
+        } else {
+            i = l->m * part / parts;
+            end = l->m * (part + 1) / parts;
+            s.left = at(q, q->a, l->ic + i, l->pc);
         }
+        s.c = at(q, q->c, l->ic + i, j);
+        tl_strip_fn kernel = panels > 1 ? q->with->wide[end - i] : q->with->one[end - i];
+        if (!q->in_tile) {
+            kernel(&s);
+            continue;
+        }
+        tl_strip t = s;
+        t.c = q->tile;
+        t.ldc = ld;
+        t.add = 0;
+        kernel(&t);
+        scatter(q, end - i, s.n, ld, l->pc > 0, s.c);
     }
 }
 
-static void five_loops(tl_dtype dtype, const blocking *s, int64_t m, int64_t n, int64_t k,
-                       tl_matrix a, tl_matrix b, int add, const workspace *w, tl_matrix c)
+/* columns -- all panels times the rows of the block. Panels packed before may begin in the middle
+ * of one: what the kernel then reads behind a row of it is the next row, and not used. */
+static void columns(const product *q, const block *l)
 {
-    for (int64_t jc = 0; jc < n; jc += s->nc) {
-        int64_t nj = lesser(s->nc, n - jc);
-        for (int64_t pc = 0; pc < k; pc += s->kc) {
-            int64_t kp = lesser(s->kc, k - pc);
-            tl__panel_pack(dtype, nj, kp, s->nr, s->ldn, at(dtype, b, pc, jc), b.cs, b.rs, w->b);
-            for (int64_t ic = 0; ic < m; ic += s->mc) {
-                int64_t mi = lesser(s->mc, m - ic);
-                tl__panel_pack(dtype, mi, kp, s->mr, s->ldm, at(dtype, a, ic, pc), a.rs, a.cs,
-                               w->a);
-                tl_matrix part = {at(dtype, c, ic, jc), c.rs, c.cs};
-                block(dtype, s, mi, nj, kp, w, add || pc > 0, part);
-            }
+    int64_t width = q->with->width;
+    int together = q->together;
+    for (int64_t j = 0, n; j < q->n; j += n) {
+        int64_t skip = q->panels ? (q->first + j) % width : 0;
+        int panels = skip == 0 && q->n - j >= together * width ? together : 1;
+        n = lesser(panels * width - skip, q->n - j);
+        tl_strip s = {.n = n, .ldb = width, .step = l->k * width};
+        if (q->panels) {
+            int64_t before = l->pc * divide_up(q->all, width) + (q->first + j) / width * l->k;
+            s.right = q->panels + (before * width + skip) * q->size;
+        } else if (q->in_place && n == panels * width) {
+            s.right = at(q, q->b, l->pc, j);
+            s.ldb = q->b.rs;
+            s.step = width;
+        } else {
+            tl__panel_pack(q->dtype, n, l->k, width, width, at(q, q->b, l->pc, j), q->b.cs, q->b.rs,
+                           q->right);
+            s.right = q->right;
         }
+        strips(q, l, s, panels, j);
     }
+}
+
+static void loops(const product *q)
+{
+    int64_t rows = q->with->rows, mc = MC_BYTES / q->size / rows * rows;
+    for (int64_t ic = 0; ic < q->m; ic += mc)
+        for (int64_t pc = 0; pc < q->k; pc += KC) {
+            block l = {ic, lesser(mc, q->m - ic), pc, lesser(KC, q->k - pc)};
+            if (q->pack_a)
+                tl__panel_pack(q->dtype, l.m, l.k, rows, rows, at(q, q->a, ic, pc), q->a.rs,
+                               q->a.cs, q->left);
+            columns(q, &l);
+        }
+}
+
+/* Whether the left operand is packed into strips: elements of a row of it far apart, read for many
+ * panels, or rows that fall on the same lines of the nearest cache. */
+static int packs_left(const product *q)
+{
+    int64_t rs = q->a.rs * q->size, cs = q->a.cs * q->size;
+    if (q->a.cs == 1)
+        return q->m > 4 && q->n > q->with->width && rs != 0 && rs % PAGE == 0;
+    return q->n > 2 * q->with->width && (cs > LINE || cs < -LINE);
 }
 
 static void zero(tl_dtype dtype, int64_t m, int64_t n, tl_matrix c)
 {
+    int64_t size = (int64_t)tl_dtype_size(dtype);
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++)
-            memset(at(dtype, c, i, j), 0, tl_dtype_size(dtype));
+            memset((char *)c.data + (i * c.rs + j * c.cs) * size, 0, (size_t)size);
+}
+
+/* prepare -- what is packed, and room for it: on the stack, or in *buf. */
+static int prepare(product *q, char *local, tl_buf **buf)
+{
+    int64_t rows = q->with->rows, width = q->with->width, k = lesser(q->k, KC);
+    int64_t mc = MC_BYTES / q->size / rows * rows;
+    int together = q->with->panels[lesser(q->m, rows)];
+    q->pack_a = packs_left(q);
+    q->in_place = q->b.cs == 1 && q->m <= rows;
+    if (!q->panels && !q->in_place && together * width * k * q->size > NEAREST)
+        together = 1;
+    q->together = together;
+    q->in_tile = q->c.cs != 1 && q->n > 1;
+    int64_t tile = q->in_tile ? rows * width * together * q->size : 0;
+    int64_t right = q->panels ? 0 : lesser(together, divide_up(q->n, width)) * width * k * q->size;
+    int64_t left = q->pack_a ? divide_up(lesser(q->m, mc), rows) * rows * k * q->size : 0;
+    if (tile + right + left > LOCAL) {
+        *buf = tl__buf_new((size_t)(tile + right + left));
+        if (!*buf)
+            return TL_ENOMEM;
+        local = (*buf)->data;
+    }
+    q->right = local;
+    q->tile = local + right;
+    q->left = local + right + tile;
+    return TL_OK;
+}
+
+static int run(product *q)
+{
+    _Alignas(LINE) char local[LOCAL];
+    tl_buf *buf = NULL;
+    int code = prepare(q, local, &buf);
+    if (code)
+        return code;
+    loops(q);
+    tl__buf_unref(buf);
+    return TL_OK;
+}
+
+static tl_matrix turned(tl_matrix x)
+{
+    return (tl_matrix){x.data, x.cs, x.rs};
 }
 
 int tl__gemm(tl_dtype dtype, int64_t m, int64_t n, int64_t k, tl_matrix a, tl_matrix b,
              int accumulate, tl_matrix c)
-{
-    return tl__gemm_part(dtype, m, n, m, n, k, a, b, accumulate, c);
-}
-
-int tl__gemm_part(tl_dtype dtype, int64_t whole_m, int64_t whole_n, int64_t m, int64_t n, int64_t k,
-                  tl_matrix a, tl_matrix b, int accumulate, tl_matrix c)
 {
     if (m <= 0 || n <= 0)
         return TL_OK;
@@ -248,37 +234,86 @@ int tl__gemm_part(tl_dtype dtype, int64_t whole_m, int64_t whole_n, int64_t m, i
             zero(dtype, m, n, c);
         return TL_OK;
     }
+    const tl_strips *with = tl__strips(dtype);
+    if (!with)
+        return tl__blis_gemm(dtype, m, n, k, a, b, accumulate, c);
+    product q = {.dtype = dtype,
+                 .size = (int64_t)tl_dtype_size(dtype),
+                 .with = with,
+                 .m = m,
+                 .n = n,
+                 .k = k,
+                 .a = a,
+                 .b = b,
+                 .c = c,
+                 .add = accumulate};
+    /* C' = B'A' when C lies that way, or has too few columns for a panel. */
+    int few = n <= FEW && n < m, few_rows = m <= FEW && m < n;
+    if (few || (c.cs != 1 && c.rs == 1 && !few_rows)) {
+        q.m = n;
+        q.n = m;
+        q.a = turned(b);
+        q.b = turned(a);
+        q.c = turned(c);
+    }
+    return run(&q);
+}
+
+size_t tl__panels_bytes(tl_dtype dtype, int64_t k, int64_t n)
+{
+    const tl_strips *with = tl__strips(dtype);
+    size_t elements, bytes;
+    if (!with || k <= 0 || n <= 0)
+        return 0;
+    if (tl__mul_size((size_t)(divide_up(n, with->width) * with->width), (size_t)k, &elements) ||
+        tl__mul_size(elements + (size_t)with->width, tl_dtype_size(dtype), &bytes))
+        return 0;
+    return bytes;
+}
+
+void tl__panels_pack(tl_dtype dtype, int64_t k, int64_t n, tl_matrix b, void *to)
+{
+    int64_t width = tl__strips(dtype)->width, size = (int64_t)tl_dtype_size(dtype);
+    int64_t columns = divide_up(n, width) * width;
+    for (int64_t pc = 0; pc < k; pc += KC)
+        tl__panel_pack(dtype, n, lesser(KC, k - pc), width, width,
+                       (const char *)b.data + pc * b.rs * size, b.cs, b.rs,
+                       (char *)to + pc * columns * size);
+    memset((char *)to + k * columns * size, 0, (size_t)(width * size));
+}
+
+int tl__gemm_packed(tl_dtype dtype, int64_t all, int64_t m, int64_t first, int64_t n, int64_t k,
+                    tl_matrix a, const void *panels, int accumulate, tl_matrix c)
+{
+    if (m <= 0 || n <= 0)
+        return TL_OK;
+    if (k <= 0) {
+        if (!accumulate)
+            zero(dtype, m, n, c);
+        return TL_OK;
+    }
+    product q = {.dtype = dtype,
+                 .size = (int64_t)tl_dtype_size(dtype),
+                 .with = tl__strips(dtype),
+                 .m = m,
+                 .n = n,
+                 .k = k,
+                 .a = a,
+                 .panels = panels,
+                 .first = first,
+                 .all = all,
+                 .c = c,
+                 .add = accumulate};
+    return run(&q);
+}
+
+const char *tl__gemm_family(void)
+{
     tl__machine_init();
-    if (whole_m <= TL_GEMV_ROWS || whole_n <= TL_GEMV_ROWS)
-        return tl__gemv(dtype, m, n, k, a, b, accumulate, c);
+    return tl__blis_family();
+}
 
-    /* C' = B'A' when C lies the other way round than the kernel stores. */
-    const blocking *s = dtype == TL_F64 ? &blis.f64 : &blis.f32;
-    if ((s->rows ? c.cs : c.rs) != 1 && (s->rows ? c.rs : c.cs) == 1) {
-        tl_matrix a1 = {b.data, b.cs, b.rs}, b1 = {a.data, a.cs, a.rs}, c1 = {c.data, c.cs, c.rs};
-        int64_t m1 = n;
-        n = m;
-        m = m1;
-        a = a1;
-        b = b1;
-        c = c1;
-    }
-
-    int64_t size = (int64_t)tl_dtype_size(dtype), kp = lesser(k, s->kc);
-    size_t room_a = to_line(panels(lesser(m, s->mc), s->mr) * s->ldm * kp * size) + AHEAD;
-    size_t room_b = to_line(panels(lesser(n, s->nc), s->nr) * s->ldn * kp * size) + AHEAD;
-    size_t room = room_a + room_b + to_line(s->mr * s->nr * size) + AHEAD;
-    _Alignas(64) char local[LOCAL];
-    tl_buf *buf = NULL;
-    char *base = local;
-    if (room > sizeof local) {
-        buf = tl__buf_new(room);
-        if (!buf)
-            return TL_ENOMEM;
-        base = buf->data;
-    }
-    workspace w = {.a = base, .b = base + room_a, .tile = base + room_a + room_b};
-    five_loops(dtype, s, m, n, k, a, b, accumulate, &w, c);
-    tl__buf_unref(buf);
-    return TL_OK;
+void tl__gemm_init(tl_isa isa)
+{
+    tl__blis_init(isa);
 }

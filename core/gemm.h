@@ -1,4 +1,4 @@
-/* gemm.h -- all use of BLIS. Private. */
+/* gemm.h -- matrix products. Private. */
 #ifndef TL_CORE_GEMM_H
 #define TL_CORE_GEMM_H
 
@@ -13,16 +13,30 @@ typedef struct tl_matrix {
 } tl_matrix;
 
 /* tl__gemm -- C[m,n] = A[m,k] B[k,n], or C += with accumulate, f32 or f64. k = 0 gives zeros (or
- * leaves C). Same bits for an element whatever the strides and the other extents are, as long as
- * both extents are above three, or one is not. Returns TL_OK or TL_ENOMEM. */
+ * leaves C). The bits of an element depend on k only: they are the same whatever the strides and
+ * the other extents are, so also in a part of a product. Returns TL_OK or TL_ENOMEM. */
 TL_API int tl__gemm(tl_dtype dtype, int64_t m, int64_t n, int64_t k, tl_matrix a, tl_matrix b,
                     int accumulate, tl_matrix c);
 
-/* tl__gemm_part -- a rectangle [m,n] of a product whose whole extents are whole_m, whole_n, in the
- * bits it has there: shares of threads, rows of a batch. Products with three rows or columns at
- * most take another path, which the whole extents decide. */
-TL_API int tl__gemm_part(tl_dtype dtype, int64_t whole_m, int64_t whole_n, int64_t m, int64_t n,
-                         int64_t k, tl_matrix a, tl_matrix b, int accumulate, tl_matrix c);
+/* A right operand packed once for many products, k x n as panels of `width` columns (two vectors)
+ * in blocks of KC rows; a panel is k rows of a block one behind the other, the last one of a block
+ * filled with zeros:
+ *
+ *     block 0: | panel 0: KC x width | panel 1: KC x width | ...    rows 0 .. KC - 1
+ *     block 1: | panel 0: KC x width | panel 1: KC x width | ...    rows KC .. 2 KC - 1
+ *     ...
+ *     width zeros, since kernels that begin inside a panel read whole rows
+ *
+ * tl__panels_bytes -- the room; 0 where this machine does not read panels: then do not pack.
+ * tl__panels_pack -- packs b to `to`, 64-byte aligned.
+ *
+ * tl__gemm_packed -- C[m,n] (+)= A[m,k] B[k, first .. first + n) with a B of `all` columns that was
+ * packed; c.cs must be 1 and c be where column `first` goes. The bits of tl__gemm. Returns TL_OK or
+ * TL_ENOMEM. */
+TL_API size_t tl__panels_bytes(tl_dtype dtype, int64_t k, int64_t n);
+TL_API void tl__panels_pack(tl_dtype dtype, int64_t k, int64_t n, tl_matrix b, void *to);
+TL_API int tl__gemm_packed(tl_dtype dtype, int64_t all, int64_t m, int64_t first, int64_t n,
+                           int64_t k, tl_matrix a, const void *panels, int accumulate, tl_matrix c);
 
 /* tl__contract -- runs a TL_CONTRACTION (labels as in op.h) over strided operands, merging axes
  * into as few and large products as the strides allow; what cannot be merged is looped over, and

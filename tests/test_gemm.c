@@ -2,6 +2,7 @@
  * extents. */
 #include "core/gemm.h"
 
+#include "core/blis.h"
 #include "core/memory.h"
 
 #include <criterion/criterion.h>
@@ -268,14 +269,136 @@ static void check_all_bits(int64_t m0, int64_t n0, const int64_t *ms, const int6
 
 Test(gemm, bits_do_not_depend_on_extents_or_strides)
 {
-    check_all_bits(100, 50, (const int64_t[]){4, 7, 12, 32, 100, 0},
-                   (const int64_t[]){4, 16, 50, 0});
+    check_all_bits(100, 150, (const int64_t[]){1, 3, 4, 12, 32, 100, 0},
+                   (const int64_t[]){1, 3, 4, 9, 64, 150, 0});
 }
 
-Test(gemm, bits_of_thin_products_do_not_depend_on_extents_or_strides)
+Test(gemm, bits_do_not_depend_on_extents_or_strides_in_vectors_of_256_bits)
 {
-    check_all_bits(3, 50, (const int64_t[]){1, 2, 3, 0}, (const int64_t[]){1, 2, 7, 16, 50, 0});
-    check_all_bits(50, 3, (const int64_t[]){1, 5, 50, 0}, (const int64_t[]){1, 2, 3, 0});
+    setenv("TL_ISA", "avx2", 1);
+    check_all_bits(20, 40, (const int64_t[]){1, 2, 3, 4, 7, 20, 0},
+                   (const int64_t[]){1, 8, 13, 16, 40, 0});
+}
+
+Test(gemm, bits_do_not_depend_on_extents_or_strides_elsewhere)
+{
+    setenv("TL_ISA", "base", 1);
+    check_all_bits(20, 40, (const int64_t[]){1, 3, 7, 20, 0}, (const int64_t[]){1, 16, 40, 0});
+}
+
+/* The chain of gemm.c: fused, in order, cut every 256. */
+Test(gemm, an_element_is_a_chain_whatever_the_vectors)
+{
+    if (tl__isa() == TL_ISA_BASE)
+        return;
+    own a = matrix(TL_F32, 9, 700, ROWS), b = matrix(TL_F32, 700, 40, ROWS),
+        c = matrix(TL_F32, 9, 40, ROWS);
+    srand(8);
+    fill(&a);
+    fill(&b);
+    fill(&c);
+    const float *x = a.x.data, *y = b.x.data, *z = c.x.data;
+    static float want[9 * 40];
+    for (int i = 0; i < 9; i++)
+        for (int j = 0; j < 40; j++) {
+            float *w = &want[i * 40 + j];
+            *w = z[i * 40 + j];
+            for (int from = 0; from < 700; from += 256) {
+                float sum = 0;
+                for (int p = from; p < from + 256 && p < 700; p++)
+                    sum = fmaf(x[i * 700 + p], y[p * 40 + j], sum);
+                *w += sum;
+            }
+        }
+    cr_assert_eq(tl__gemm(TL_F32, 9, 40, 700, a.x, b.x, 1, c.x), TL_OK);
+    for (int i = 0; i < 9 * 40; i++)
+        cr_assert(z[i] == want[i]);
+    drop(&a);
+    drop(&b);
+    drop(&c);
+}
+
+/* Two makers of kernels, one order of sums. */
+Test(gemm, has_the_bits_of_blis)
+{
+    tl__machine_init();
+    if (tl__isa() == TL_ISA_BASE ||
+        (strcmp(tl__gemm_family(), "skx") != 0 && strcmp(tl__gemm_family(), "haswell") != 0))
+        return;
+    for (int d = 0; d < 2; d++) {
+        tl_dtype dtype = d ? TL_F64 : TL_F32;
+        own a = matrix(dtype, 50, 256, ROWS), b = matrix(dtype, 256, 70, COLUMNS),
+            c = matrix(dtype, 50, 70, ROWS), c1 = matrix(dtype, 50, 70, ROWS);
+        fill(&a);
+        fill(&b);
+        cr_assert_eq(tl__gemm(dtype, 50, 70, 256, a.x, b.x, 0, c.x), TL_OK);
+        cr_assert_eq(tl__blis_gemm(dtype, 50, 70, 256, a.x, b.x, 0, c1.x), TL_OK);
+        cr_assert_arr_eq(c.x.data, c1.x.data, 50 * 70 * tl_dtype_size(dtype));
+        drop(&a);
+        drop(&b);
+        drop(&c);
+        drop(&c1);
+    }
+}
+
+/* ---- a right operand packed before ----------------------------------------------------------- */
+
+static void check_packed(tl_dtype d, int64_t m, int64_t n, int64_t k, order oa, order ob)
+{
+    size_t size = tl_dtype_size(d), bytes = tl__panels_bytes(d, k, n);
+    own a = matrix(d, m, k, oa), b = matrix(d, k, n, ob), c = matrix(d, m, n, ROWS),
+        whole = matrix(d, m, n, ROWS);
+    fill(&a);
+    fill(&b);
+    fill(&c);
+    memcpy(whole.x.data, c.x.data, (size_t)(m * n) * size);
+    char *panels = tl__aligned_alloc(bytes + 8);
+    memset(panels, 0xff, bytes + 8);
+    tl__panels_pack(d, k, n, b.x, panels);
+    uint64_t behind;
+    memcpy(&behind, panels + bytes, sizeof behind);
+    cr_assert_eq(behind, UINT64_MAX, "nothing is written behind the panels");
+    int add = rand() % 2;
+    int64_t cut = rand() % (n + 1);
+    cr_assert_eq(tl__gemm(d, m, n, k, a.x, b.x, add, whole.x), TL_OK);
+    tl_matrix right = {(char *)c.x.data + cut * (int64_t)size, n, 1};
+    cr_assert_eq(tl__gemm_packed(d, n, m, 0, cut, k, a.x, panels, add, c.x), TL_OK);
+    cr_assert_eq(tl__gemm_packed(d, n, m, cut, n - cut, k, a.x, panels, add, right), TL_OK);
+    cr_assert_arr_eq(c.x.data, whole.x.data, (size_t)(m * n) * size, "%s m %d n %d k %d cut %d",
+                     tl_dtype_name(d), (int)m, (int)n, (int)k, (int)cut);
+    tl__aligned_free(panels);
+    drop(&a);
+    drop(&b);
+    drop(&c);
+    drop(&whole);
+}
+
+static void check_all_packed(void)
+{
+    srand(9);
+    for (int trial = 0; trial < 400; trial++)
+        check_packed(trial % 2 ? TL_F64 : TL_F32, 1 + rand() % (trial % 3 ? 5 : 40),
+                     1 + rand() % 300, 1 + rand() % (trial % 4 ? 60 : 700),
+                     (order)(rand() % ORDERS), (order)(rand() % ORDERS));
+}
+
+Test(gemm, packed_before_has_the_bits_of_unpacked_in_any_two_parts)
+{
+    if (tl__isa() != TL_ISA_BASE)
+        check_all_packed();
+}
+
+Test(gemm, packed_before_has_the_bits_of_unpacked_in_vectors_of_256_bits)
+{
+    setenv("TL_ISA", "avx2", 1);
+    if (tl__isa() != TL_ISA_BASE)
+        check_all_packed();
+}
+
+Test(gemm, nothing_is_packed_elsewhere)
+{
+    setenv("TL_ISA", "base", 1);
+    cr_assert_eq(tl__panels_bytes(TL_F32, 10, 10), 0);
 }
 
 /* A part has the bits of the whole, however thin it is; and adding to what is there is one
@@ -293,7 +416,7 @@ Test(gemm, a_part_has_the_bits_of_the_whole)
         for (int64_t i = 0; i < m; i++) {
             tl_matrix row = {(float *)a.x.data + i * a.x.rs, a.x.rs, a.x.cs},
                       to = {(float *)d.x.data + i * d.x.rs, d.x.rs, d.x.cs};
-            cr_assert_eq(tl__gemm_part(TL_F32, m, n, 1, n, k, row, b.x, 0, to), TL_OK);
+            cr_assert_eq(tl__gemm(TL_F32, 1, n, k, row, b.x, 0, to), TL_OK);
         }
         for (int64_t i = 0; i < m; i++)
             for (int64_t j = 0; j < n; j++)
@@ -307,7 +430,7 @@ Test(gemm, a_part_has_the_bits_of_the_whole)
 
 Test(gemm, memory_runs_out_with_a_code)
 {
-    own a = matrix(TL_F32, 200, 300, ROWS), b = matrix(TL_F32, 300, 200, ROWS),
+    own a = matrix(TL_F32, 200, 300, COLUMNS), b = matrix(TL_F32, 300, 200, ROWS),
         c = matrix(TL_F32, 200, 200, ROWS);
     fill(&a);
     fill(&b);

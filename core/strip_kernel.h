@@ -1,0 +1,110 @@
+/* strip_kernel.h -- the strips, stamped out by strip.c for one element type T and one vector of W
+ * lanes:
+ *
+ *     NAME(x)              name for this stamp               TARGET        its instruction set
+ *     V, ZERO              vector, of zeros                  SET1(x)       x in each lane
+ *     LOAD(p) STORE(p, v)  W elements, unaligned             FMA(a, b, c)  a b + c
+ *     LOADN(p, n)          the first n < W, zeros behind     ADD(a, b)     a + b
+ *     STOREN(p, n, v)      the first n < W
+ *
+ * KERNEL(R, N) makes the one of R rows and N vectors; all R N sums stay in registers, for which
+ * every loop over them is unrolled. */
+
+/* The first n of W elements of a row of C. */
+TARGET static inline void NAME(put)(T *c, V s, int64_t n, int add)
+{
+    if (n >= W)
+        STORE(c, add ? ADD(LOAD(c), s) : s);
+    else if (n > 0)
+        STOREN(c, n, add ? ADD(LOADN(c, n), s) : s);
+}
+
+#define KERNEL(R, N)                                                                               \
+    TARGET static void NAME(strip_##R##x##N)(const tl_strip *q)                                    \
+    {                                                                                              \
+        const T *b = q->right;                                                                     \
+        int64_t rs = q->rs * (int64_t)sizeof(T), cs = q->cs * (int64_t)sizeof(T);                  \
+        int64_t ldb = q->ldb, step = q->step, ldc = q->ldc, n = q->n;                              \
+        const char *a[(R + 2) / 3]; /* three rows from each: no address takes an instruction */    \
+        UNROLL for (int i = 0; i < R; i += 3) a[i / 3] = (const char *)q->left + i * rs;           \
+        T *c = q->c;                                                                               \
+        V s[R][N];                                                                                 \
+        UNROLL for (int i = 0; i < R; i++) UNROLL for (int v = 0; v < N; v++) s[i][v] = ZERO;      \
+        for (int i = 0; i < R; i++)                                                                \
+            __builtin_prefetch(c + i * ldc, 1);                                                    \
+        for (int64_t p = q->k; p > 0; p--) {                                                       \
+            V y[N];                                                                                \
+            UNROLL for (int v = 0; v < N; v++) y[v] = LOAD(b + v / 2 * step + v % 2 * W);          \
+            UNROLL for (int i = 0; i < R; i++)                                                     \
+            {                                                                                      \
+                V x = SET1(*(const T *)(const void *)(a[i / 3] + i % 3 * rs));                     \
+                UNROLL for (int v = 0; v < N; v++) s[i][v] = FMA(x, y[v], s[i][v]);                \
+            }                                                                                      \
+            UNROLL for (int i = 0; i < R; i += 3) a[i / 3] += cs;                                  \
+            b += ldb;                                                                              \
+        }                                                                                          \
+        if (n == N * W && q->add) {                                                                \
+            UNROLL for (int i = 0; i < R; i++, c += ldc) UNROLL for (int v = 0; v < N; v++)        \
+                STORE(c + v * W, ADD(LOAD(c + v * W), s[i][v]));                                   \
+        } else if (n == N * W) {                                                                   \
+            UNROLL for (int i = 0; i < R; i++, c += ldc) UNROLL for (int v = 0; v < N; v++)        \
+                STORE(c + v * W, s[i][v]);                                                         \
+        } else {                                                                                   \
+            UNROLL for (int i = 0; i < R; i++, c += ldc) UNROLL for (int v = 0; v < N; v++)        \
+                NAME(put)(c + v * W, s[i][v], n - v * W, q->add);                                  \
+        }                                                                                          \
+    }
+
+KERNEL(1, 2)
+KERNEL(2, 2)
+KERNEL(3, 2)
+KERNEL(4, 2)
+KERNEL(5, 2)
+KERNEL(6, 2)
+KERNEL(1, 8)
+KERNEL(2, 4)
+#if ROWS > 6
+KERNEL(3, 4)
+KERNEL(7, 2)
+KERNEL(8, 2)
+KERNEL(9, 2)
+KERNEL(10, 2)
+KERNEL(11, 2)
+KERNEL(12, 2)
+#endif
+
+static const tl_strips NAME(strips) = {
+    .width = 2 * W,
+    .rows = ROWS,
+    .one = {NULL, NAME(strip_1x2), NAME(strip_2x2), NAME(strip_3x2), NAME(strip_4x2),
+            NAME(strip_5x2), NAME(strip_6x2),
+#if ROWS > 6
+            NAME(strip_7x2), NAME(strip_8x2), NAME(strip_9x2), NAME(strip_10x2), NAME(strip_11x2),
+            NAME(strip_12x2)
+#endif
+    },
+    .wide = {NULL, NAME(strip_1x8), NAME(strip_2x4),
+#if ROWS > 6
+             NAME(strip_3x4), NAME(strip_4x2), NAME(strip_5x2), NAME(strip_6x2), NAME(strip_7x2),
+             NAME(strip_8x2), NAME(strip_9x2), NAME(strip_10x2), NAME(strip_11x2), NAME(strip_12x2)
+#else
+             NAME(strip_3x2), NAME(strip_4x2), NAME(strip_5x2), NAME(strip_6x2)
+#endif
+    },
+    .panels = {0, 4, 2, ROWS > 6 ? 2 : 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+};
+#undef KERNEL
+#undef ROWS
+#undef NAME
+#undef TARGET
+#undef T
+#undef V
+#undef W
+#undef ZERO
+#undef SET1
+#undef LOAD
+#undef LOADN
+#undef STORE
+#undef STOREN
+#undef FMA
+#undef ADD
