@@ -6,7 +6,7 @@
  *
  * Behind the bar the operands, inputs first: base, bytes behind it, bytes for each position of the
  * loops around. */
-#include "core/plan/plan.h"
+#include "core/plan/note.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,7 +56,11 @@ static void put_block(tl_text *t, const tl_plan *p, const tl_plan_block *b)
             put_block(t, p, body);
             continue;
         }
-        put(t, "%*s%-9s %s |", (int)(2 * b->depth), "", kinds[i->kind], i->text);
+        char text[400], shape[TL_SHAPE_TEXT];
+        put(t, "%*s%-9s %s  %s %s%s |", (int)(2 * b->depth), "", kinds[i->kind],
+            tl__note_operations(i->note, text, sizeof text), tl_dtype_name(i->note->dtype),
+            tl_shape_text(i->note->shape, shape, sizeof shape),
+            i->accumulate ? " accumulating" : "");
         for (uint32_t o = 0; o < i->noperands; o++)
             put_operand(t, &i->operand[o]);
         if (i->tile && tl__tile_rows(i->tile) > 1)

@@ -1,16 +1,16 @@
 /* emit.c -- turns scheduled steps into instructions: tiles are compiled, addresses become bytes
- * behind a base, names are put aside for dumps.
+ * behind a base.
  *
  *     step TILE {add v7, tanh v8}             instruction TILE
  *         v7 reads v3 (slab), v1 (leaf)           in   slab+0, leaf 2+0
  *         v7 is read here only                    a register of the tile
  *         v8 is read by others                    out  slab+4096 */
 #include "core/plan/execute.h"
+#include "core/plan/note.h"
 #include "core/plan/steps.h"
 
 #include "core/space.h"
 
-#include <stdio.h>
 #include <string.h>
 
 typedef struct tl_emitter {
@@ -20,6 +20,7 @@ typedef struct tl_emitter {
     uint32_t *base;  /* by value: of roots elsewhere, and of constants read as scalars; TL_NONE */
     uint8_t *fresh;
     uint8_t *read_outside; /* by value: read by something that is not in its group */
+    tl_notes notes;
 } tl_emitter;
 
 static void *plan_alloc(tl_emitter *e, size_t count, size_t size)
@@ -97,6 +98,13 @@ static tl_operand operand_of(tl_emitter *e, uint32_t v)
         o.coef = coef;
     }
     return o;
+}
+
+/* set_operand -- operand k of an instruction is where v lies. */
+static void set_operand(tl_emitter *e, tl_instr *to, uint32_t k, uint32_t v)
+{
+    to->operand[k] = operand_of(e, v);
+    tl__note_operand(&e->notes, v);
 }
 
 /* ---- tiles ----------------------------------------------------------------------------------- */
@@ -243,11 +251,13 @@ static void emit_tile(tl_emitter *e, tl_instr *to, const tl_step *s, uint32_t *s
         tl__graph_fail(g, TL_ENOMEM, "no memory for a tile of the plan");
     if (g->code)
         return;
-    for (uint32_t k = 0; k < t->nin; k++)
-        to->operand[k] = t->scalar[k] ? (tl_operand){scalar_base(e, t->in[k], scalars), 0, 0, NULL}
-                                      : operand_of(e, t->in[k]);
+    for (uint32_t k = 0; k < t->nin; k++) {
+        set_operand(e, to, k, t->in[k]);
+        if (t->scalar[k])
+            to->operand[k] = (tl_operand){scalar_base(e, t->in[k], scalars), 0, 0, NULL};
+    }
     for (uint32_t o = 0; o < t->nout; o++)
-        to->operand[t->nin + o] = operand_of(e, t->out[o]);
+        set_operand(e, to, t->nin + o, t->out[o]);
 }
 
 /* ---- other instructions ---------------------------------------------------------------------- */
@@ -279,28 +289,8 @@ static void emit_call(tl_emitter *e, tl_instr *to, const tl_step *s)
         shape[k] = y->shape;
         memcpy(stride, y->address.layout.stride, TL_MAX_RANK * sizeof *stride);
         to->array[k] = (tl_strided){NULL, y->dtype, &shape[k], stride};
-        to->operand[k] = operand_of(e, u);
+        set_operand(e, to, k, u);
     }
-}
-
-/* describe -- "add, tanh, mul -> %8" for dumps. */
-static void describe(tl_emitter *e, tl_instr *to, const tl_step *s)
-{
-    char text[400], shape[TL_SHAPE_TEXT];
-    const tl_graph *g = e->g;
-    const tl_val *last = &g->val[s->val.at[s->val.n - 1]];
-    size_t at = 0;
-    for (uint32_t k = 0; k < s->val.n && at < sizeof text - 80; k++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", k ? ", " : "",
-                               g->val[s->val.at[k]].op->name);
-    if (last->op->kind != TL_LOOP && at < sizeof text)
-        snprintf(text + at, sizeof text - at, "  %s %s%s", tl_dtype_name(last->dtype),
-                 tl_shape_text(last->shape, shape, sizeof shape),
-                 last->accumulate ? " accumulating" : "");
-    char *copy = plan_alloc(e, strlen(text) + 1, 1);
-    if (copy)
-        memcpy(copy, text, strlen(text) + 1);
-    to->text = copy;
 }
 
 static void emit_block(tl_emitter *e, uint32_t b, uint32_t *scalars)
@@ -312,6 +302,7 @@ static void emit_block(tl_emitter *e, uint32_t b, uint32_t *scalars)
     to->T = from->T;
     to->reverse = from->reverse;
     to->draws = from->draws;
+    to->first = (uint32_t)e->p->ninstrs;
     to->instr = plan_alloc(e, from->nsteps + 1, sizeof *to->instr);
     for (uint32_t k = 0; k < from->nsteps && !g->code; k++) {
         const tl_step *s = &g->step[from->steps[k]];
@@ -327,8 +318,7 @@ static void emit_block(tl_emitter *e, uint32_t b, uint32_t *scalars)
         } else {
             emit_call(e, i, s);
         }
-        if (!g->code)
-            describe(e, i, s);
+        tl__note_make(&e->notes, i, s);
     }
     for (uint32_t k = 0; k < from->norder && !g->code; k++)
         if (g->val[from->order[k]].op == &tl_op_time) {
@@ -414,6 +404,7 @@ void tl__emit(tl_plan *p, tl_graph *g)
     memset(scalars, 0xff, (g->nvals + 1) * sizeof *scalars);
     make_bases(&e);
     find_outside(&e);
+    tl__notes_open(&e.notes, p, g);
     if (g->code)
         return;
     p->slab_bytes = tl__plan_layout(g, 0, e.offset);
@@ -422,6 +413,7 @@ void tl__emit(tl_plan *p, tl_graph *g)
     for (uint32_t b = 0; b < g->nblocks && !g->code; b++)
         emit_block(&e, b, scalars);
     emit_survivors(&e);
+    tl__notes_close(&e.notes, e.base, e.offset);
     if (!g->code)
         measure(g, p);
 }

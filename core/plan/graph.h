@@ -29,6 +29,14 @@ typedef enum tl_via {
     TL_VIA_NONE   /* repeated along a new first axis */
 } tl_via;
 
+/* tl_origin -- what a pass has done to a value, for people. */
+typedef enum tl_origin {
+    TL_ORIGIN_RECORDED,
+    TL_ORIGIN_HOISTED, /* of a body, computed before the loop for all steps */
+    TL_ORIGIN_MOVED,   /* of a body, the same in every step: computed once before the loop */
+    TL_ORIGIN_LIFTED   /* of a body, computed after the loop for all steps */
+} tl_origin;
+
 typedef struct tl_address {
     uint32_t root; /* the value that owns the buffer */
     tl_layout layout;
@@ -58,6 +66,7 @@ typedef struct tl_val {
     uint8_t material;  /* a constant that somebody reads from memory */
     uint8_t numbers;   /* has attributes that are bound when run */
     uint8_t resolved;
+    uint8_t origin; /* tl_origin */
     /* storage */
     tl_via via;
     uint32_t base;

@@ -190,6 +190,7 @@ static void lead(tl_hoist *h, uint32_t v)
         g->val[w].ni = ni;
         g->val[w].i = i;
         g->val[w].node = x.node;
+        g->val[w].origin = TL_ORIGIN_HOISTED;
     }
     h->led[v] = w;
     uint32_t *in = tl__graph_alloc(g, 1, sizeof *in);
@@ -221,8 +222,10 @@ static void hoist_block(tl_graph *g, uint32_t block)
         if (h.wanted[order[k]])
             lead(&h, order[k]);
     for (uint32_t k = 0; k < n && !g->code; k++)
-        if (h.kind[order[k]] == CLASS_SAME)
+        if (h.kind[order[k]] == CLASS_SAME) {
             g->val[order[k]].block = parent;
+            g->val[order[k]].origin = TL_ORIGIN_MOVED;
+        }
 }
 
 void tl__pass_hoist(tl_graph *g)

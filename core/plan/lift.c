@@ -77,6 +77,7 @@ static void lift_result(tl_graph *g, uint32_t r)
     memcpy(operands, in, sizeof in);
     tl_val *to = &g->val[r];
     to->op = x.op;
+    to->origin = TL_ORIGIN_LIFTED;
     to->in = operands;
     to->nin = 2;
     to->ni = ni;

@@ -4,6 +4,7 @@
  *                 lower --> address                                 where
  *                 fuse --> arrange --> layout, emit --> plan        when and how */
 #include "core/plan/plan.h"
+#include "core/plan/note.h"
 
 #include <string.h>
 
@@ -47,6 +48,7 @@ tl_plan *tl__plan_make(tl_tape *tape, const tl_stretch *s)
     }
     tl_graph g = {0};
     tl__graph_build(&g, tape, s);
+    tl__note_members(p, &g, tape, s);
     if (!g.code)
         run_passes(&g, p);
     if (g.code) {

@@ -22,6 +22,24 @@ typedef struct tl_operand {
     const int64_t *coef;
 } tl_operand;
 
+/* tl_label -- how an operand is called: by the node of this ordinal, or else by its buffer. */
+typedef struct tl_label {
+    uint32_t node, buffer; /* TL_NONE: has none */
+} tl_label;
+
+/* tl_note -- what people are told of an instruction; running does not look at it. (note.h) */
+typedef struct tl_note {
+    const tl_op **op; /* what it computes, in order */
+    uint32_t nops;
+    uint32_t node; /* ordinal whose scope it is in, TL_NONE */
+    tl_dtype dtype;
+    tl_shape shape; /* of its last result */
+    int64_t summed; /* products: terms of each element */
+    tl_origin origin;
+    tl_label *label; /* of its operands */
+    double flops, bytes;
+} tl_note;
+
 typedef enum tl_instr_kind {
     TL_INSTR_TILE,
     TL_INSTR_CONTRACT,
@@ -42,7 +60,7 @@ typedef struct tl_instr {
     /* of contractions and calls: inputs, then the output; data is filled in when run */
     tl_strided *array;
     int accumulate;
-    const char *text; /* what it computes, for dumps */
+    const tl_note *note;
 } tl_instr;
 
 typedef struct tl_plan_block {
@@ -51,6 +69,7 @@ typedef struct tl_plan_block {
     int reverse;
     uint64_t draws;
     uint32_t ninstrs;
+    uint32_t first; /* number of its first instruction among those of all blocks */
     tl_instr *instr;
     int has_time;
     tl_operand time;
@@ -78,6 +97,26 @@ typedef struct tl_survivor {
     tl_layout layout; /* in elements of its dtype, from the base */
 } tl_survivor;
 
+/* tl_buffer -- where values lie, for people. */
+typedef struct tl_buffer {
+    const tl_op *op; /* that makes it */
+    uint32_t node;   /* ordinal it is called by, TL_NONE */
+    uint32_t block;
+    tl_dtype dtype;
+    tl_shape shape;
+    uint32_t base;
+    int64_t offset;
+    size_t bytes;
+} tl_buffer;
+
+/* tl_known -- a member of the stretch as it was called when the plan was made. A plan that is found
+ * again keeps these names. */
+typedef struct tl_known {
+    const char *name; /* NULL: has none */
+    const char *scope;
+    uint32_t slot;
+} tl_known;
+
 typedef struct tl_plan {
     tl_arena arena;
     tl_base *base; /* base 0 is the slab */
@@ -90,6 +129,9 @@ typedef struct tl_plan {
     size_t scratch_bytes; /* that each thread which runs it takes beside the slab */
     uint32_t most;        /* operands of an instruction */
     uint64_t ninstrs;
+    tl_buffer *buffer;
+    uint32_t nbuffers;
+    tl_known *known; /* by ordinal */
 } tl_plan;
 
 /* tl__plan_make -- plans a stretch; NULL and the tape's error set on failure. */
@@ -107,8 +149,8 @@ TL_API size_t tl__root_bytes(const tl_graph *g, uint32_t root);
 /* tl__emit -- turns the scheduled graph into instructions of p; failures are in g->code. */
 TL_API void tl__emit(tl_plan *p, tl_graph *g);
 
-/* tl__plan_text -- the plan as text, one line an instruction; freed with tl__free. NULL when
- * memory is short. */
+/* tl__plan_text -- the plan as text: buffers, then one line an instruction; freed with tl__free.
+ * NULL when memory is short. */
 TL_API char *tl__plan_text(const tl_plan *p);
 
 #endif
