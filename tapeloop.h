@@ -11,6 +11,7 @@
 #include "core/op.h"
 #include "core/param.h"
 #include "core/print.h"
+#include "core/profile.h"
 #include "core/scan.h"
 #include "core/space.h"
 #include "core/status.h"

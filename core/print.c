@@ -3,48 +3,10 @@
 #include "core/print.h"
 
 #include "core/node.h"
+#include "core/prose.h"
 #include "core/space.h"
 
-#include <stdarg.h>
 #include <string.h>
-
-/* text -- a growing string; after a failed allocation it swallows the rest. */
-typedef struct text {
-    char *data;
-    uint32_t used, capacity;
-    int failed;
-} text;
-
-static void put(text *t, const char *format, ...) TL_PRINTF(2, 3);
-
-static void put(text *t, const char *format, ...)
-{
-    char line[600];
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    uint32_t length = n < 0                       ? 0
-                      : (uint32_t)n < sizeof line ? (uint32_t)n
-                                                  : (uint32_t)sizeof line - 1;
-    if (t->failed || tl__grow(&t->data, &t->capacity, t->used + length + 1, 1)) {
-        t->failed = 1;
-        return;
-    }
-    memcpy(t->data + t->used, line, length + 1);
-    t->used += length;
-}
-
-/* finish -- the string, or NULL (freed) after a failed allocation. */
-static char *finish(text *t)
-{
-    if (t->failed) {
-        tl__free(t->data);
-        tl__fail(NULL, TL_ENOMEM, "print: no memory for the text");
-        return NULL;
-    }
-    return t->data;
-}
 
 void tl_string_free(char *string)
 {
@@ -53,34 +15,34 @@ void tl_string_free(char *string)
 
 enum { EDGE = 3, LONG_AXIS = 8 };
 
-static void put_element(text *t, const tl_node *n, int64_t offset)
+static void put_element(tl_text *t, const tl_node *n, int64_t offset)
 {
     const void *data = n->buf->data;
     if (n->dtype == TL_F32)
-        put(t, "%.6g", (double)((const float *)data)[offset]);
+        tl__put(t, "%.6g", (double)((const float *)data)[offset]);
     else if (n->dtype == TL_F64)
-        put(t, "%.10g", ((const double *)data)[offset]);
+        tl__put(t, "%.10g", ((const double *)data)[offset]);
     else
-        put(t, "%d", (int)((const int32_t *)data)[offset]);
+        tl__put(t, "%d", (int)((const int32_t *)data)[offset]);
 }
 
-static void put_axis(text *t, const tl_node *n, int axis, int64_t offset)
+static void put_axis(tl_text *t, const tl_node *n, int axis, int64_t offset)
 {
     if (axis == n->shape.rank) {
         put_element(t, n, offset);
         return;
     }
     int64_t extent = n->shape.dim[axis];
-    put(t, "[");
+    tl__put(t, "[");
     for (int64_t i = 0; i < extent; i++) {
         if (extent > LONG_AXIS && i == EDGE) {
-            put(t, ", ...");
+            tl__put(t, ", ...");
             i = extent - EDGE;
         }
-        put(t, "%s", i ? ", " : "");
+        tl__put(t, "%s", i ? ", " : "");
         put_axis(t, n, axis + 1, offset + i * n->layout.stride[axis]);
     }
-    put(t, "]");
+    tl__put(t, "]");
 }
 
 char *tl_tensor_text(tl_tensor t)
@@ -88,12 +50,12 @@ char *tl_tensor_text(tl_tensor t)
     if (tl_eval(1, &t))
         return NULL;
     const tl_node *n = &t.tape->nodes[t.slot];
-    text out = {0};
+    tl_text out = {0};
     char shape[TL_SHAPE_TEXT];
-    put(&out, "%s%s%s %s ", n->name ? n->name : "", n->name ? ": " : "", tl_dtype_name(n->dtype),
-        tl_shape_text(n->shape, shape, sizeof shape));
+    tl__put(&out, "%s%s%s %s ", n->name ? n->name : "", n->name ? ": " : "",
+            tl_dtype_name(n->dtype), tl_shape_text(n->shape, shape, sizeof shape));
     put_axis(&out, n, 0, n->layout.offset);
-    return finish(&out);
+    return tl__text_end(&out);
 }
 
 int tl_tensor_print(tl_tensor t, FILE *file)
@@ -112,72 +74,72 @@ tl_print_opts tl_print_defaults(void)
     return o;
 }
 
-static void put_operand(text *t, const tl_tape *tape, uint32_t slot)
+static void put_operand(tl_text *t, const tl_tape *tape, uint32_t slot)
 {
     const tl_node *n = &tape->nodes[slot];
     if (n->op == &tl_op_const)
-        put(t, "%g", n->attr.r[0]);
+        tl__put(t, "%g", n->attr.r[0]);
     else if (n->name)
-        put(t, "%s", n->name);
+        tl__put(t, "%s", n->name);
     else
-        put(t, "%%%u", slot);
+        tl__put(t, "%%%u", slot);
 }
 
 /* put_formula -- "mul(%3, w)", with the structural attributes behind the operands. */
-static void put_formula(text *t, const tl_tape *tape, const tl_node *n)
+static void put_formula(tl_text *t, const tl_tape *tape, const tl_node *n)
 {
     const tl_op *op = n->op;
     if (op == &tl_op_const) {
-        put(t, "%g", n->attr.r[0]);
+        tl__put(t, "%g", n->attr.r[0]);
         return;
     }
-    put(t, "%s", op->name);
+    tl__put(t, "%s", op->name);
     if (op == &tl_op_carry) {
         const tl_carry *c = &tape->frames[n->frame].carries[n->attr.i[0]];
-        put(t, ", first ");
+        tl__put(t, ", first ");
         put_operand(t, tape, c->init);
         if (c->next != TL_NONE) {
-            put(t, ", then ");
+            tl__put(t, ", then ");
             put_operand(t, tape, c->next);
         }
         return;
     }
     if (n->nin == 0)
         return;
-    put(t, "(");
+    tl__put(t, "(");
     for (uint32_t i = 0; i < n->nin; i++) {
-        put(t, "%s", i ? ", " : "");
+        tl__put(t, "%s", i ? ", " : "");
         put_operand(t, tape, n->in[i]);
     }
     if (op == &tl_op_stacked || op == &tl_op_summed) {
-        put(t, ", ");
+        tl__put(t, ", ");
         put_operand(t, tape, (uint32_t)n->attr.i[0]);
     } else if (n->attr.ni > 0 && n->attr.ni <= 6) {
-        put(t, "; ");
+        tl__put(t, "; ");
         for (int i = 0; i < n->attr.ni; i++)
-            put(t, "%s%lld", i ? " " : "", (long long)n->attr.i[i]);
+            tl__put(t, "%s%lld", i ? " " : "", (long long)n->attr.i[i]);
     }
-    put(t, ")");
+    tl__put(t, ")");
 }
 
-static void put_node(text *t, const tl_tape *tape, uint32_t slot, int indent)
+static void put_node(tl_text *t, const tl_tape *tape, uint32_t slot, int indent)
 {
     const tl_node *n = &tape->nodes[slot];
-    text line = {0};
-    put(&line, "%*s%%%-3u %-12s = ", indent, "", slot, n->name ? n->name : "");
+    tl_text line = {0};
+    tl__put(&line, "%*s%%%-3u %-12s = ", indent, "", slot, n->name ? n->name : "");
     put_formula(&line, tape, n);
     if (line.failed) {
         t->failed = 1;
     } else {
         char shape[TL_SHAPE_TEXT];
-        put(t, "%-64s %s %s\n", line.data, tl_dtype_name(n->dtype),
-            tl_shape_text(n->shape, shape, sizeof shape));
+        tl__put(t, "%-64s %s %s\n", line.data, tl_dtype_name(n->dtype),
+                tl_shape_text(n->shape, shape, sizeof shape));
     }
     tl__free(line.data);
 }
 
 typedef struct printing {
-    text *out;
+    tl_text *out;
     const tl_tape *tape;
     uint32_t from, to;
     uint32_t scope; /* of the line before */
@@ -187,11 +149,11 @@ static void put_line(printing *p, uint32_t slot, int indent);
 
 static void put_loop(printing *p, const tl_frame *f, uint32_t slot, int indent)
 {
-    put(p->out, "%*s%%%-3u scan over t = %s%lld%s {\n", indent, "", slot, f->reverse ? "" : "0 .. ",
-        (long long)(f->T - 1), f->reverse ? " .. 0" : "");
+    tl__put(p->out, "%*s%%%-3u scan over t = %s%lld%s {\n", indent, "", slot,
+            f->reverse ? "" : "0 .. ", (long long)(f->T - 1), f->reverse ? " .. 0" : "");
     for (uint32_t i = 0; i < f->nnodes; i++)
         put_line(p, f->nodes[i], indent + 4);
-    put(p->out, "%*s}\n", indent, "");
+    tl__put(p->out, "%*s}\n", indent, "");
 }
 
 static void put_line(printing *p, uint32_t slot, int indent)
@@ -202,7 +164,7 @@ static void put_line(printing *p, uint32_t slot, int indent)
     if (n->scope != p->scope) {
         p->scope = n->scope;
         const char *name = p->tape->scopes[n->scope];
-        put(p->out, "%*s#%s%s\n", indent, "", name[0] ? " " : "", name);
+        tl__put(p->out, "%*s#%s%s\n", indent, "", name[0] ? " " : "", name);
     }
     if (n->op->kind == TL_LOOP)
         put_loop(p, &p->tape->frames[n->attr.i[0]], slot, indent);
@@ -215,14 +177,14 @@ char *tl_tape_text(const tl_tape *tape, const tl_print_opts *opts)
     if (!tape)
         return NULL;
     tl_print_opts o = opts ? *opts : tl_print_defaults();
-    text out = {0};
+    tl_text out = {0};
     printing p = {&out, tape, o.from, o.to < tape->nnodes ? o.to : tape->nnodes, 0};
-    put(&out, "tape at step %llu: %u nodes%s%s\n", (unsigned long long)tape->steps, tape->nnodes,
-        tape->code ? ", error: " : "", tape->message);
+    tl__put(&out, "tape at step %llu: %u nodes%s%s\n", (unsigned long long)tape->steps,
+            tape->nnodes, tape->code ? ", error: " : "", tape->message);
     for (uint32_t s = p.from; s < p.to; s++)
         if (tape->nodes[s].frame == 0)
             put_line(&p, s, 0);
-    return finish(&out);
+    return tl__text_end(&out);
 }
 
 int tl_tape_print(const tl_tape *tape, const tl_print_opts *opts, FILE *file)

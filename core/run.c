@@ -160,7 +160,7 @@ static int report(tl_tape *tape, const tl_stretch *s, const tl_fault *f)
     return f->code;
 }
 
-static int execute(tl_tape *tape, tl_plan_cache *c, const tl_cached *e)
+static int execute(tl_tape *tape, tl_plan_cache *c, tl_cached *e)
 {
     const tl_plan *p = e->plan;
     const size_t bytes = p->slab_bytes + p->scratch_bytes;
@@ -172,7 +172,8 @@ static int execute(tl_tape *tape, tl_plan_cache *c, const tl_cached *e)
                  .member = c->stretch.member,
                  .binding = &e->binding,
                  .scratch = slab,
-                 .slab = slab + p->scratch_bytes};
+                 .slab = slab + p->scratch_bytes,
+                 .tally = tl__profile_begin(&e->tallies, p)};
     const double start = now();
     tape->running = 1;
     const int code = tl__execute(&x);
@@ -180,6 +181,11 @@ static int execute(tl_tape *tape, tl_plan_cache *c, const tl_cached *e)
     c->stats.run_seconds = now() - start;
     c->stats.instructions = p->ninstrs;
     c->stats.slab_bytes = c->slab_bytes;
+    if (x.tally) {
+        const tl_run_time time = {c->stats.key_seconds, c->stats.plan_seconds, c->stats.run_seconds,
+                                  1, c->stats.plan_seconds > 0};
+        tl__profile_end(&e->tallies, p, &time);
+    }
     return code ? report(tape, &c->stretch, &x.fault) : TL_OK;
 }
 

@@ -4,6 +4,7 @@
  * Releasing bumps the generation of every slot it frees, so that a handle kept too long is
  * recognised and named. */
 #include "core/node.h"
+#include "core/plan/tally.h"
 #include "core/run.h"
 
 #include <string.h>
@@ -44,6 +45,7 @@ tl_tape *tl_tape_new(const tl_tape_opts *opts)
     tl_tape *tape = tl__calloc(1, sizeof *tape);
     if (!tape)
         return NULL;
+    tl__profile_enter();
     tape->opts = opts ? *opts : tl_tape_defaults();
     tape->seed = tape->opts.seed;
     tape->train = 1;
@@ -136,6 +138,7 @@ void tl_tape_free(tl_tape *tape)
     tl__free(tape->effects);
     tl__free(tape->usages);
     tl__free(tape);
+    tl__profile_leave();
 }
 
 /* queued_after -- name of an effect that needs a slot >= mark, or NULL. */

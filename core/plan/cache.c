@@ -35,6 +35,7 @@ tl_cached *tl__cache_find(tl_plan_cache *c, const tl_stretch *s)
 static void drop(tl_cached *e)
 {
     tl__binding_close(&e->binding, e->plan);
+    tl__profile_close(&e->tallies);
     tl__plan_free(e->plan);
     tl__free(e->key);
 }
@@ -60,7 +61,7 @@ tl_cached *tl__cache_put(tl_plan_cache *c, const tl_stretch *s, tl_plan *p, uint
         drop(&c->entry[oldest]);
         c->entry[oldest] = c->entry[--c->nentries];
     }
-    c->entry[c->nentries] = (tl_cached){s->hash, key, s->nkey, c->stats.runs, p, binding};
+    c->entry[c->nentries] = (tl_cached){s->hash, key, s->nkey, c->stats.runs, p, binding, {0}};
     return &c->entry[c->nentries++];
 }
 

@@ -12,6 +12,7 @@ typedef struct tl_cached {
     uint64_t used; /* the run that used it last */
     tl_plan *plan;
     tl_binding binding;
+    tl_tallies tallies;
 } tl_cached;
 
 struct tl_plan_cache {

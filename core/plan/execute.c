@@ -60,6 +60,7 @@ typedef struct tl_worker {
     char **data;       /* operands of a tile */
     tl_strided *array; /* operands of a call */
     void *registers;   /* of a tile */
+    tl_tally *tally;   /* of the plan's first instruction, NULL: nobody counts */
 } tl_worker;
 
 static char *address(const tl_worker *w, const tl_operand *o)
@@ -168,17 +169,22 @@ static int run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
 
 static int run_block(tl_worker *w, const tl_plan_block *b)
 {
+    tl_tally *tally = w->tally ? w->tally + b->first : NULL;
+    uint64_t from = tally ? tl__profile_clock() : 0;
     int code = TL_OK;
-    for (const tl_instr *i = b->instr, *end = i + b->ninstrs; i < end && code == TL_OK; i++)
+    for (const tl_instr *i = b->instr, *end = i + b->ninstrs; i < end && code == TL_OK; i++) {
         code = i->kind == TL_INSTR_LOOP ? run_loop(w, &w->x->plan->block[i->block])
                                         : run_instr(w, i, b->depth);
+        if (tally)
+            tl__tally(tally++, &from);
+    }
     return code;
 }
 
 int tl__execute(tl_exec *x)
 {
     const tl_plan *p = x->plan;
-    tl_worker w = {.x = x, .draws = x->draws};
+    tl_worker w = {.x = x, .draws = x->draws, .tally = x->tally};
     w.array = (tl_strided *)(void *)x->scratch;
     w.data = (char **)(void *)(w.array + p->most);
     w.registers = x->scratch + tl__operand_bytes(p->most);

@@ -7,6 +7,7 @@
 #define TL_CORE_PLAN_EXECUTE_H
 
 #include "core/plan/plan.h"
+#include "core/plan/tally.h"
 
 /* tl_binding -- of each base of a plan: where it is in this run. */
 typedef struct tl_binding {
@@ -40,10 +41,11 @@ typedef struct tl_exec {
     const tl_node *nodes;
     const tl_member *member;
     const tl_binding *binding;
-    char *slab;     /* plan->slab_bytes */
-    char *scratch;  /* plan->scratch_bytes for each of the workers */
-    uint64_t draws; /* added to every draw's number */
-    tl_fault fault; /* filled when it fails */
+    char *slab;      /* plan->slab_bytes */
+    char *scratch;   /* plan->scratch_bytes for each of the workers */
+    uint64_t draws;  /* added to every draw's number */
+    tl_tally *tally; /* of each instruction, NULL: nobody counts */
+    tl_fault fault;  /* filled when it fails */
 } tl_exec;
 
 /* tl__operand_bytes -- of a worker's scratch that hold the operands of one instruction. */

@@ -1,0 +1,21 @@
+/* prose.h -- a growing string. Private. */
+#ifndef TL_CORE_PROSE_H
+#define TL_CORE_PROSE_H
+
+#include "core/memory.h"
+
+/* tl_text -- zeros at first; after a failed allocation it swallows the rest. */
+typedef struct tl_text {
+    char *data;
+    uint32_t used, capacity;
+    int failed;
+} tl_text;
+
+/* tl__put -- appends; at most 1000 characters at once. */
+TL_API void tl__put(tl_text *t, const char *format, ...) TL_PRINTF(2, 3);
+
+/* tl__text_end -- the string, to be freed with tl__free (or tl_string_free by the user); NULL, and
+ * what there was freed, after a failed allocation. */
+TL_API char *tl__text_end(tl_text *t);
+
+#endif

@@ -1,0 +1,40 @@
+/* test_prose.c -- a growing string: what is put, what is too long, what happens without memory. */
+#include "core/prose.h"
+#include "tests/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+Test(prose, pieces_stand_one_behind_the_other)
+{
+    tl_text t = {0};
+    char want[5000] = "";
+    for (int k = 0; k < 1000; k++) {
+        tl__put(&t, "%d,", k);
+        snprintf(want + strlen(want), 8, "%d,", k);
+    }
+    char *text = tl__text_end(&t);
+    cr_assert_str_eq(text, want);
+    tl__free(text);
+}
+
+Test(prose, a_long_piece_is_cut)
+{
+    tl_text t = {0};
+    tl__put(&t, "%2000d", 7);
+    char *text = tl__text_end(&t);
+    cr_assert_eq(strlen(text), 1000);
+    tl__free(text);
+}
+
+Test(prose, without_memory_there_is_no_text)
+{
+    tl_text t = {0};
+    tl__put(&t, "first");
+    tl__fail_after(1);
+    for (int k = 0; k < 1000; k++)
+        tl__put(&t, "more and more");
+    tl__fail_after(0);
+    tl__put(&t, "too late");
+    cr_assert_null(tl__text_end(&t));
+}
