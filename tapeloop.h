@@ -16,6 +16,7 @@
 #include "core/space.h"
 #include "core/status.h"
 #include "core/tape.h"
+#include "core/threads.h"
 #include "core/weights.h"
 #include "data/data.h"
 #include "nn/nn.h"

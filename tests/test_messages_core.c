@@ -322,6 +322,14 @@ RECORDS(assemble_dtype, assemble(tape, tl_shape2(2, 3), TL_F64, 1))
 RECORDS(assemble_outside, assemble(tape, tl_shape2(2, 3), TL_F32, 2))
 RECORDS(assemble_shape, assemble(tape, tl_shape2(2, -3), TL_F32, 1))
 
+/* ---- threads --------------------------------------------------------------------------------- */
+
+static int too_many_threads(tl_tape *tape, tl_err *err)
+{
+    (void)tape, (void)err;
+    return tl_set_threads(TL_THREADS_MAX + 1);
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static const row rows[] = {
@@ -422,6 +430,7 @@ static const row rows[] = {
     ROW(assemble_dtype, EDTYPE, "assemble: got f64 as piece 1, want f32 as piece 0"),
     ROW(assemble_outside, ESHAPE, "assemble: got [1,3] at [2,0] as piece 1, want a part of [2,3]"),
     ROW(assemble_shape, ESHAPE, "assemble: invalid or too large shape [2,-3]"),
+    ROW(too_many_threads, EINVAL, "tl_set_threads: got 65 threads, want 0..64"),
 };
 
 static const left_out core_left_out[] = {
