@@ -10,8 +10,8 @@
  * formula in tl_ calls (g, a, b, out, tensors). Write it so that it is right for f32 and f64
  * alike: whole numbers as constants.
  *
- * HOW THE SOURCES ARE COMPILED. core/space.c, core/sum.c and ops/elementwise.c are each
- * compiled
+ * HOW THE SOURCES ARE COMPILED. core/move.c, core/space.c, core/sum.c and ops/elementwise.c are
+ * each compiled
  *
  *     as they are                   descriptors, adjoints, public functions
  *     -DTL_KERNELS=base             kernels only, for any processor

@@ -13,6 +13,8 @@
  * position. */
 #include "core/tile.h"
 
+#include "core/move.h"
+
 #include <string.h>
 
 enum { SHORT = 64, LENGTH = 512, LENGTH_MIN = 128, LENGTH_MAX = 1024, L1 = 24 * 1024, ALIGN = 64 };
@@ -31,6 +33,7 @@ typedef struct tl_lane {
     int64_t row, column;         /* bytes */
     int value;
     uint8_t once;   /* loaded before the first tile, the same for all of them */
+    uint8_t held;   /* loaded with the first tile of a row, the same for all of the row */
     uint8_t direct; /* the tile lies in memory as it is */
     uint8_t home;   /* outputs: written by the step itself */
 } tl_lane;
@@ -182,6 +185,7 @@ static void classify(tl_tile *t, const tl_tile_array *out)
         for (int a = 0; a < t->rank && still; a++)
             still = l->stride[a] == 0;
         l->once = still && !l->direct && (l->column == 0 || t->R > 1);
+        l->held = !l->once && !l->direct && l->column == 0 && t->R == 1 && t->columns > LENGTH;
     }
     for (int o = 0; o < t->nout;
          o++) /* two arrays that change places: what is copied onto another input is loaded first */
@@ -226,6 +230,12 @@ static int home_output(const tl_tile *t, const tl_tile_array *out, const int *la
     return -1;
 }
 
+/* stays -- whether the register of an input keeps its value from one tile to another. */
+static int stays(const tl_lane *l)
+{
+    return l->once || l->held;
+}
+
 /* load_operand -- brings an input into a register before its first reader. */
 static void load_operand(tl_alloc *a, int v)
 {
@@ -235,17 +245,17 @@ static void load_operand(tl_alloc *a, int v)
     a->loaded[v] = 1;
     if (t->lane[v].direct)
         return;
-    if (!t->lane[v].once) {
+    if (!stays(&t->lane[v]))
         take_register(a, v);
+    if (!t->lane[v].once)
         add_act(t, ACT_LOAD, v);
-    }
 }
 
 static void release_after(tl_alloc *a, int s)
 {
     tl_tile *t = a->t;
     for (int v = 0; v < t->nvalues; v++)
-        if (a->last[v] == s && t->reg[v] >= 0 && !(v < t->nin && t->lane[v].once))
+        if (a->last[v] == s && t->reg[v] >= 0 && !(v < t->nin && stays(&t->lane[v])))
             a->free_[t->reg[v]] = 1;
 }
 
@@ -268,7 +278,7 @@ static void write_actions(tl_alloc *a, const tl_tile_array *out, int *home)
     tl_tile *t = a->t;
     for (int v = 0; v < t->nin; v++) {
         home[v] = -1;
-        if (t->lane[v].once)
+        if (stays(&t->lane[v]))
             take_register(a, v);
     }
     for (int s = 0; s < t->nsteps; s++) {
@@ -404,41 +414,6 @@ int64_t tl__tile_rows(const tl_tile *t)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-#define STAMP_MOVE(T)                                                                              \
-    static void move_##T(int64_t n, char *to, int64_t to_step, const char *from,                   \
-                         int64_t from_step)                                                        \
-    {                                                                                              \
-        if (from_step == 0) {                                                                      \
-            T x = *(const T *)from;                                                                \
-            if (to_step == (int64_t)sizeof(T))                                                     \
-                for (int64_t i = 0; i < n; i++)                                                    \
-                    ((T *)to)[i] = x;                                                              \
-            else                                                                                   \
-                for (int64_t i = 0; i < n; i++, to += to_step)                                     \
-                    *(T *)to = x;                                                                  \
-        } else {                                                                                   \
-            for (int64_t i = 0; i < n; i++, to += to_step, from += from_step)                      \
-                *(T *)to = *(const T *)from;                                                       \
-        }                                                                                          \
-    }
-
-STAMP_MOVE(uint32_t)
-STAMP_MOVE(uint64_t)
-
-/* move_block -- rows x n elements between two layouts. */
-static void move_block(int64_t size, int64_t rows, int64_t n, char *to, int64_t to_row,
-                       int64_t to_step, const char *from, int64_t from_row, int64_t from_step)
-{
-    for (int64_t r = 0; r < rows; r++, to += to_row, from += from_row) {
-        if (to_step == size && from_step == size)
-            memcpy(to, from, (size_t)(n * size));
-        else if (size == 4)
-            move_uint32_t(n, to, to_step, from, from_step);
-        else
-            move_uint64_t(n, to, to_step, from, from_step);
-    }
-}
-
 /* run_tile -- the actions, for `rows` rows from `row` and n columns from `column`. */
 static void run_tile(const tl_tile *t, const tl_tile_state *state, int64_t row, int64_t rows,
                      int64_t column, int64_t n)
@@ -460,13 +435,14 @@ static void run_tile(const tl_tile *t, const tl_tile_state *state, int64_t row, 
             s->fn(count, value[t->nin + act->index], in);
         } else if (act->kind == ACT_LOAD) {
             const tl_lane *l = &t->lane[act->index];
-            move_block(l->size, rows, n, value[act->index], n * l->size, l->size,
-                       at[act->index] + row * l->row + column * l->column, l->row, l->column);
+            if (l->held && column > 0)
+                continue;
+            tl__move(l->size, rows, n, value[act->index], n * l->size, l->size,
+                     at[act->index] + row * l->row + column * l->column, l->row, l->column);
         } else {
             const tl_lane *l = &t->lane[t->nin + act->index];
-            move_block(l->size, rows, n,
-                       at[t->nin + act->index] + row * l->row + column * l->column, l->row,
-                       l->column, value[l->value], n * l->size, l->size);
+            tl__move(l->size, rows, n, at[t->nin + act->index] + row * l->row + column * l->column,
+                     l->row, l->column, value[l->value], n * l->size, l->size);
         }
     }
 }
@@ -524,8 +500,8 @@ static void run_part(const tl_tile *t, char *const *data, void *scratch, int64_t
     const int64_t columns = state.columns < t->length ? state.columns : t->length;
     for (int k = 0; k < t->nin; k++)
         if (t->lane[k].once)
-            move_block(t->lane[k].size, state.R, columns, value[k], columns * t->lane[k].size,
-                       t->lane[k].size, at[k], t->lane[k].row, t->lane[k].column);
+            tl__move(t->lane[k].size, state.R, columns, value[k], columns * t->lane[k].size,
+                     t->lane[k].size, at[k], t->lane[k].row, t->lane[k].column);
     for (;;) {
         run_plane(t, &state);
         int a = t->rank - 1;
