@@ -34,6 +34,22 @@ TL_API tl_print_opts tl_print_defaults(void);
 TL_API char *tl_tape_text(const tl_tape *tape, const tl_print_opts *opts);
 TL_API int tl_tape_print(const tl_tape *tape, const tl_print_opts *opts, FILE *file);
 
+/* tl_plan_text -- the plan that this tape ran last: buffers with their place in memory and the
+ * instructions between which they live, a map of the slab, then one line an instruction.
+ *
+ *     buffers                                              bytes  where           live
+ *       b1    lstm.weight_hh_l0 use   f32 [512,128]     256.0 KB  leaf            #3..#5
+ *     instructions
+ *     loop, 64 steps  | #3
+ *       contract  contract  f32 [32,512] accumulating  | #4 h[t] x lstm.weight_hh_l0 -> b7 | lstm/step
+ *
+ * Behind the bars: number, operands -> results, scope, what has become of it ("hoisted: all steps
+ * at once, before the loop", "fused 21 operations"). Names are those of the tape when the plan was
+ * made. Freed with tl_string_free; NULL when nothing ran or memory is short. */
+TL_API char *tl_plan_text(const tl_tape *tape);
+/* tl_plan_print -- the same to a file; TL_ESTATE when nothing ran. */
+TL_API int tl_plan_print(const tl_tape *tape, FILE *file);
+
 TL_API void tl_string_free(char *text);
 
 TL_END_DECLS

@@ -412,6 +412,11 @@ int64_t tl__tile_rows(const tl_tile *t)
     return t->R;
 }
 
+int tl__tile_inputs(const tl_tile *t)
+{
+    return t->nin;
+}
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 /* run_tile -- the actions, for `rows` rows from `row` and n columns from `column`. */

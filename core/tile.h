@@ -52,5 +52,7 @@ TL_API void tl__tile_run_part(const tl_tile *t, char *const *data, void *scratch
 
 /* tl__tile_rows -- how many rows a tile takes together, for tests and dumps. */
 TL_API int64_t tl__tile_rows(const tl_tile *t);
+/* tl__tile_inputs -- how many of its arrays are inputs; outputs follow them. */
+TL_API int tl__tile_inputs(const tl_tile *t);
 
 #endif

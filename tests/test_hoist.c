@@ -66,6 +66,7 @@ Test(hoist, products_of_inputs_leave_the_loop_and_products_of_carries_stay)
     cr_assert(has(text, "\ncontract  contract  f64 [5,3,6]"), "%s", text);
     cr_assert(has(loop, "\n  contract  contract  f64 [3,6]"), "%s", text);
     cr_assert(!has(loop, "[5,3,6]"), "%s", text);
+    cr_assert(has(text, "hoisted: all steps at once, before the loop"), "%s", text);
     tl__free(text);
     tl_tape_free(p.tape);
 }
@@ -91,7 +92,9 @@ Test(hoist, what_depends_on_captures_only_runs_once)
     tl_scan_close(s);
     char *text = plan_of(p.tape, tl_scan_last(s, h));
     const char *loop = strstr(text, "loop, ");
-    cr_assert(loop && has(text, "tanh") && strstr(text, "tanh") < loop, "%s", text);
+    const char *once = strstr(text, "\ntile      tanh");
+    cr_assert(loop && once && once < loop, "%s", text);
+    cr_assert(has(once, "moved out of the loop: the same in every step"), "%s", text);
     tl__free(text);
     tl_tape_free(p.tape);
 }
@@ -122,6 +125,7 @@ Test(hoist, weight_gradients_are_products_over_all_steps)
     char *text = tl__plan_dump(p.tape);
     cr_assert(has(text, "\ncontract  contract  f64 [6,4]"), "%s", text);
     cr_assert(has(text, "\ncontract  contract  f64 [6,6]"), "%s", text);
+    cr_assert(has(text, "lifted: all steps at once, after the loop"), "%s", text);
     cr_assert(!has(text, "[6,4] accumulating") && !has(text, "[6,6] accumulating"), "%s", text);
     tl__free(text);
     tl_tape_free(p.tape);
