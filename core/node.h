@@ -56,6 +56,8 @@ typedef struct tl_frame {
     uint32_t loop;  /* slot of the TL_LOOP node in parent; TL_NONE while open */
     uint8_t open;
     uint8_t reverse;
+    uint8_t recompute; /* tl_scan_opts.recompute */
+    uint8_t replays;   /* an adjoint's: draws are those of the scan it is the adjoint of */
     int64_t T;
     uint32_t *nodes; /* slots of the body's nodes in topological order; may grow after close
                         (results of inner scans, masks). Frame 0 keeps no list: its nodes are those
@@ -66,7 +68,7 @@ typedef struct tl_frame {
     uint32_t *results; /* slots of the TL_RESULT nodes asked for so far, in parent's list */
     uint32_t nresults, results_capacity;
     uint64_t draw0;      /* tape's counter when opened */
-    uint64_t draws;      /* per iteration: K; known at close */
+    uint64_t draws;      /* per iteration: K; known at close. If replays: -K, see replay.c */
     uint32_t time;       /* slot of the time leaf, TL_NONE if not asked for */
     uint32_t mask;       /* slot of the [B] mask in the body, TL_NONE without lengths */
     uint32_t first_slot; /* tape's node count when opened */

@@ -145,7 +145,9 @@ struct tl_op {
     int (*run)(tl_call *c); /* whole-tensor kernel of kinds that have one */
     int (*view)(const tl_attr *a, const tl_shape *from, const tl_layout *in, const tl_shape *to,
                 tl_layout *out);
-    int (*lead)(tl_lead *q);    /* 1: it can be; 0: not so. NULL: never hoisted out of a loop */
+    int (*lead)(tl_lead *q); /* 1: it can be; 0: not so. NULL: never hoisted out of a loop */
+    const tl_op *in_step; /* the same without `lead`, recorded instead in the bodies of scans that
+                             recompute; NULL: itself */
     void (*adjoint)(tl_adj *a); /* NULL only with no_gradient */
     uint32_t reads;
     int no_gradient; /* says explicitly that the gradient is zero or undefined everywhere */

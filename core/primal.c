@@ -8,6 +8,8 @@
  *   reshape(z)              a reshape of what z is brought over as
  *   all else, h, z, draws   each(stacked(z)): the residuals of the loop
  *
+ * A scan that recomputes brings all but its carries over anew: replay.c.
+ *
  * xs and stacked(z) belong to the frame around, and are themselves brought over by the level above
  * when that is the body of another scan. At the outermost level a value is itself. */
 #include "core/sweep.h"
@@ -53,15 +55,14 @@ static uint8_t how_node(const tl_sweep *w, const tl_node *n)
 
 void tl__primal_plan(tl_sweep *w)
 {
-    for (uint32_t p = 0; p < w->n; p++) {
+    for (uint32_t p = 0; p < w->n && !w->tape->frames[w->frame].recompute; p++) {
         const tl_node *n = &w->tape->nodes[w->slot[p]];
         if (n->frame == w->frame)
             w->how[p] = how_node(w, n);
     }
 }
 
-/* residual -- each(stacked(value)). */
-static tl_tensor residual(tl_sweep *w, uint32_t slot)
+tl_tensor tl__residual(tl_sweep *w, uint32_t slot)
 {
     tl_tensor none = {0};
     tl_tensor stacked = tl__scan_stacked_raw(w->tape, w->frame, slot);
@@ -116,7 +117,9 @@ tl_tensor tl__primal(tl_sweep *w, uint32_t slot)
     const uint32_t p = tl__sweep_find(w, slot); /* none: a residual recorded during this sweep */
     if (p != TL_NONE && w->memo[p] != TL_NONE)
         return tl__at(tape, w->memo[p]);
-    tl_tensor t = p == TL_NONE || w->how[p] == RESIDUAL ? residual(w, slot) : again(w, &n);
+    if (tape->frames[w->frame].recompute)
+        return tl__replay(w, slot);
+    tl_tensor t = p == TL_NONE || w->how[p] == RESIDUAL ? tl__residual(w, slot) : again(w, &n);
     if (p != TL_NONE)
         w->memo[p] = t.tape ? t.slot : slot;
     return t;

@@ -227,6 +227,7 @@ tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl
         return (tl_tensor){0};
     }
     tl_frame *frame = &tape->frames[tape->frame];
+    op = frame->recompute && op->in_step ? op->in_step : op;
     if (slots_reserve(tape) || (tape->frame && tl__grow(&frame->nodes, &frame->nodes_capacity,
                                                         frame->nnodes + 1, sizeof *frame->nodes))) {
         tl_tape_fail(tape, TL_ENOMEM, op->name, "no memory for node %u", tape->nnodes);

@@ -18,65 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The sweep hands gradients through these itself: see scan_adjoint.c. */
-static void by_the_sweep(tl_adj *a)
-{
-    (void)a;
-}
-
-const tl_op tl_op_carry = {
-    .name = "carry",
-    .doc = "h, the value before the step",
-    .grad_doc = "next of the adjoint scan's carry",
-    .kind = TL_LEAF,
-    .adjoint = by_the_sweep,
-};
-const tl_op tl_op_each = {
-    .name = "each",
-    .doc = "xs[t]",
-    .grad_doc = "dxs = stacked(g)",
-    .kind = TL_LEAF,
-    .adjoint = by_the_sweep,
-};
-const tl_op tl_op_time = {
-    .name = "time",
-    .doc = "t",
-    .grad_doc = "none",
-    .kind = TL_LEAF,
-    .no_gradient = 1,
-};
-const tl_op tl_op_loop = {
-    .name = "scan",
-    .doc = "runs a body T times",
-    .grad_doc = "a scan of the body's adjoint, from the last step to the first",
-    .kind = TL_LOOP,
-    .adjoint = by_the_sweep,
-};
-const tl_op tl_op_last = {
-    .name = "last",
-    .doc = "the carry after all steps",
-    .grad_doc = "init of the adjoint scan's carry",
-    .kind = TL_RESULT,
-    .adjoint = by_the_sweep,
-};
-const tl_op tl_op_stacked = {
-    .name = "stacked",
-    .doc = "v of every step, [T,...]",
-    .grad_doc = "dv = each(g)",
-    .kind = TL_RESULT,
-    .adjoint = by_the_sweep,
-};
-const tl_op tl_op_summed = {
-    .name = "summed",
-    .doc = "sum over t of v",
-    .grad_doc = "dv = g",
-    .kind = TL_RESULT,
-    .adjoint = by_the_sweep,
-};
-
 tl_scan_opts tl_scan_defaults(void)
 {
-    tl_scan_opts o = {.reverse = 0, .lengths = {0}, .name = "scan"};
+    tl_scan_opts o = {.reverse = 0, .lengths = {0}, .name = "scan", .recompute = 0};
     return o;
 }
 
@@ -249,6 +193,7 @@ tl_scan tl_scan_open(tl_tape *tape, int64_t T, const tl_scan_opts *opts)
     tl_frame *f = &tape->frames[index];
     f->T = T;
     f->reverse = o.reverse != 0;
+    f->recompute = o.recompute != 0;
     f->scope = tape->scope;
     f->outer_scope = outer_scope;
     tl_scan s = tl__scan_of(tape, index);
@@ -305,6 +250,8 @@ tl_tensor tl_scan_each(tl_scan s, tl_tensor xs)
     const int is_ragged = f->mask != TL_NONE;
     tl_spot former = tl__spot_enter(s.tape, s.frame);
     tl_tensor x = tl__record_node(s.tape, &tl_op_each, 1, &xs, n->dtype, shape, NULL);
+    if (s.tape->frames[s.frame].recompute)
+        x = tl__stay(x);
     tl__spot_leave(s.tape, former);
     return is_ragged && x.tape ? tl__scan_masked(s, x, none) : x;
 }
@@ -486,8 +433,10 @@ void tl_scan_close(tl_scan s)
                          tl__describe(tape, f->carries[i].source, text, sizeof text));
             return;
         }
-    f->draws = tape->draw - f->draw0;
-    tape->draw = f->draw0 + (uint64_t)f->T * f->draws;
+    if (!f->replays) {
+        f->draws = tape->draw - f->draw0;
+        tape->draw = f->draw0 + (uint64_t)f->T * f->draws;
+    }
     f->open = 0;
     tl__frame_enter(tape, f->parent);
     record_loop(tape, s.frame);

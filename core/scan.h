@@ -11,7 +11,12 @@
  *
  * The meaning is that of the plain C loop that records the body T times, gradients and random draws
  * included. While the scan is open every operation recorded belongs to the body; operands from
- * outside are captures. Its adjoint is again a scan. */
+ * outside are captures. Its adjoint is again a scan.
+ *
+ * Asking a recomputing scan for stacked values keeps those, of course. Nothing of such a body is
+ * taken out of it to be computed for all steps at once (Chen et al. 2016, arXiv:1604.06174): to
+ * save memory over a long loop at little cost, run an ordinary scan over some sqrt(T) steps inside
+ * a recomputing one over the blocks. */
 #ifndef TL_CORE_SCAN_H
 #define TL_CORE_SCAN_H
 
@@ -30,6 +35,9 @@ typedef struct tl_scan_opts {
     tl_tensor lengths; /* [B] i32: row b takes part only while t < lengths[b]; inert: all rows, all
                           steps */
     const char *name;  /* scope of the body, default "scan" */
+    int recompute;     /* the gradient computes the steps again instead of keeping what it reads of
+                          them: memory for the carries only, [T,...] of nothing else; about one
+                          more forward pass of time */
 } tl_scan_opts;
 
 TL_API tl_scan_opts tl_scan_defaults(void);

@@ -176,11 +176,15 @@ static tl_scan open_adjoint(tl_tape *tape, uint32_t frame)
     tl_scan_opts o = tl_scan_defaults();
     o.reverse = !f->reverse;
     o.name = name;
+    o.recompute = f->recompute;
     const uint32_t scope = tape->scope;
     tape->scope = 0;
     tl_scan a = tl_scan_open(tape, f->T, &o);
-    if (!tape->code)
+    if (!tape->code) {
         tape->frames[a.frame].outer_scope = scope;
+        tape->frames[a.frame].replays = 1;
+        tape->frames[a.frame].draws = (uint64_t)0 - tape->frames[frame].draws;
+    }
     return a;
 }
 

@@ -38,6 +38,14 @@ tl_tensor tl__scan_masked(tl_scan s, tl_tensor v, tl_tensor other);
  * constant for gradients. */
 TL_API tl_tensor tl__scan_stacked_raw(tl_tape *tape, uint32_t frame, uint32_t slot);
 
+/* tl__scan_result -- the node of one result (tl_op_last, _stacked, _summed) of a closed body, found
+ * or recorded; key is the carry's index or the slot of the body's value. */
+tl_tensor tl__scan_result(tl_scan s, const tl_op *op, uint32_t key, tl_dtype dtype, tl_shape shape);
+
+/* tl__stay -- a, a view that the planner does not take out of the loop it is in, nor anything that
+ * is computed from it. */
+TL_API tl_tensor tl__stay(tl_tensor a);
+
 /* tl__scan_want_residuals -- for a closed body in frame 0: records what its adjoint would ask for
  * and marks it: afterwards the nodes of frames[frame].results with `want` set are to stay. Bodies
  * inside it are asked along. Records only what is missing; to be called before the run starts.

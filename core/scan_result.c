@@ -44,9 +44,7 @@ static int is_masked(const tl_tape *tape, uint32_t mask, uint32_t slot, uint32_t
     return same_mask && z->op == &tl_op_const && !(z->attr.r[0] < 0.0) && !(z->attr.r[0] > 0.0);
 }
 
-/* result -- the node of one result, found or recorded. key is the carry's index or the slot of the
- * body's value. */
-static tl_tensor result(tl_scan s, const tl_op *op, uint32_t key, tl_dtype dtype, tl_shape shape)
+tl_tensor tl__scan_result(tl_scan s, const tl_op *op, uint32_t key, tl_dtype dtype, tl_shape shape)
 {
     tl_tape *tape = s.tape;
     tl_tensor none = {0};
@@ -92,7 +90,7 @@ static tl_tensor stacked(tl_scan s, uint32_t slot)
     tl_shape shape = with_time(s.tape, s.tape->frames[s.frame].T, &n->shape, "tl_scan_stacked");
     if (shape.rank < 0)
         return (tl_tensor){0};
-    return result(s, &tl_op_stacked, slot, n->dtype, shape);
+    return tl__scan_result(s, &tl_op_stacked, slot, n->dtype, shape);
 }
 
 tl_tensor tl__scan_stacked_raw(tl_tape *tape, uint32_t frame, uint32_t slot)
@@ -113,7 +111,20 @@ tl_tensor tl_scan_last(tl_scan s, tl_tensor carry)
     if (index < 0)
         return none;
     const tl_node *n = &s.tape->nodes[carry.slot];
-    return result(s, &tl_op_last, (uint32_t)index, n->dtype, n->shape);
+    return tl__scan_result(s, &tl_op_last, (uint32_t)index, n->dtype, n->shape);
+}
+
+/* held -- in a scan that recomputes, a result of an inner scan as a view that stays: what the
+ * planner has taken out of the inner loop is not to leave the outer one too. */
+static tl_tensor held(tl_scan s, tl_tensor value)
+{
+    tl_tape *tape = s.tape;
+    if (!tape->frames[s.frame].recompute || tape->nodes[value.slot].op->kind != TL_RESULT)
+        return value;
+    const tl_spot former = tl__spot_enter(tape, s.frame);
+    value = tl__stay(value);
+    tl__spot_leave(tape, former);
+    return value;
 }
 
 /* asked -- the value of the body that a result is asked of, with zeros where rows take no part;
@@ -133,7 +144,7 @@ static tl_tensor asked(tl_scan s, tl_tensor value, const char *what)
         return none;
     }
     if (f->mask == TL_NONE)
-        return value;
+        return held(s, value);
     if (!tl__scan_has_rows(tape, f->mask, &n->shape, what))
         return none;
     for (uint32_t k = 0; k < f->nresults; k++) {
@@ -187,5 +198,5 @@ tl_tensor tl_scan_summed(tl_scan s, tl_tensor value)
     if (!value.tape)
         return none;
     const tl_node *n = &s.tape->nodes[value.slot];
-    return result(s, &tl_op_summed, value.slot, n->dtype, n->shape);
+    return tl__scan_result(s, &tl_op_summed, value.slot, n->dtype, n->shape);
 }

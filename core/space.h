@@ -40,7 +40,7 @@ TL_END_DECLS
 extern TL_API const tl_op tl_op_const, tl_op_input, tl_op_use, tl_op_state, tl_op_detach, tl_op_add,
     tl_op_less, tl_op_where, tl_op_reshape, tl_op_broadcast_to, tl_op_slice, tl_op_assemble,
     tl_op_sum, tl_op_check_range, tl_op_carry, tl_op_each, tl_op_time, tl_op_loop, tl_op_last,
-    tl_op_stacked, tl_op_summed;
+    tl_op_stacked, tl_op_summed, tl_op_stay;
 
 /* tl__record_shaped -- tl_record for an operation whose result's shape its operands and attributes
  * do not say; dtype as in[0]. */

@@ -33,8 +33,10 @@ void tl__sweep_close(tl_sweep *w)
 {
     tl__free(w->slot);
     tl__free(w->parts);
+    tl__free(w->copies);
     w->slot = NULL;
     w->parts = NULL;
+    w->copies = NULL;
 }
 
 uint32_t tl__sweep_find(const tl_sweep *w, uint32_t slot)

@@ -26,6 +26,11 @@ typedef struct tl_part {
     uint32_t next; /* index of the next part, TL_NONE */
 } tl_part;
 
+/* tl_copy -- the body of an inner loop and its copy in the adjoint's body: replay.c. */
+typedef struct tl_copy {
+    uint32_t from, to; /* frames */
+} tl_copy;
+
 typedef struct tl_sweep tl_sweep;
 struct tl_sweep {
     tl_tape *tape;
@@ -43,6 +48,8 @@ struct tl_sweep {
     uint32_t *memo;         /* [n] of a body: slot of what it was brought over as, TL_NONE */
     tl_part *parts;
     uint32_t nparts, parts_capacity;
+    tl_copy *copies;
+    uint32_t ncopies, copies_capacity;
 };
 
 /* tl__sweep_open -- an empty level with room for `capacity` slots; fill slot[] and n, ascending,
@@ -68,6 +75,11 @@ void tl__sweep_run(tl_sweep *w);
 
 /* tl__primal -- the value of a slot where the adjoint of level w is recorded. */
 tl_tensor tl__primal(tl_sweep *w, uint32_t slot);
+/* tl__residual -- a value of the body as each(stacked(value)). */
+tl_tensor tl__residual(tl_sweep *w, uint32_t slot);
+/* tl__replay -- tl__primal for a value of the body of a recomputing scan that was not brought over
+ * before. */
+tl_tensor tl__replay(tl_sweep *w, uint32_t slot);
 /* tl__primal_plan -- fills how[] of a body's level. */
 void tl__primal_plan(tl_sweep *w);
 

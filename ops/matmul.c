@@ -215,19 +215,22 @@ static const tl_case contract_cases[] = {
     {2, {{1, {4}}, {1, {4}}}, {TL_ANY, TL_ANY}, 0, case_dot},
 };
 
-const tl_op tl_op_contract = {
-    .name = "contract",
-    .doc = "sum of a b over the labels that the result does not have",
-    .grad_doc = "da = contract(g, b), db = contract(g, a), labels rearranged",
-    .kind = TL_CONTRACTION,
-    .shape = contract_shape,
-    .run = contract_run,
-    .lead = contract_lead,
-    .adjoint = contract_adjoint,
-    .reads = TL_READS(0) | TL_READS(1),
-    .ncases = (int)(sizeof contract_cases / sizeof *contract_cases),
-    .cases = contract_cases,
-};
+/* clang-format off */
+#define CONTRACT                                                                                   \
+    .name = "contract",                                                                            \
+    .doc = "sum of a b over the labels that the result does not have",                             \
+    .grad_doc = "da = contract(g, b), db = contract(g, a), labels rearranged",                     \
+    .kind = TL_CONTRACTION,                                                                        \
+    .shape = contract_shape,                                                                       \
+    .run = contract_run,                                                                           \
+    .adjoint = contract_adjoint,                                                                   \
+    .reads = TL_READS(0) | TL_READS(1),                                                            \
+    .ncases = (int)(sizeof contract_cases / sizeof *contract_cases),                               \
+    .cases = contract_cases
+/* clang-format on */
+
+static const tl_op contract_in_step = {CONTRACT};
+const tl_op tl_op_contract = {CONTRACT, .lead = contract_lead, .in_step = &contract_in_step};
 
 /* ---- ways to write the labels ---------------------------------------------------------------- */
 

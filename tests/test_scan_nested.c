@@ -46,6 +46,7 @@ static tl_tensor loop_or_scan(tl_tape *tape, int scan, tl_tensor rows, tl_tensor
     }
     tl_scan_opts o = tl_scan_defaults();
     o.name = "inner";
+    o.recompute = scan == 2;
     tl_scan s = tl_scan_open(tape, n, &o);
     tl_tensor c = tl_scan_carry(s, h);
     tl_tensor next = f(tape, c, tl_scan_each(s, rows), w);

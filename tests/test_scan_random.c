@@ -67,6 +67,7 @@ static tl_tensor inner(pool *p)
     if (p->inner_scan) {
         tl_scan_opts o = tl_scan_defaults();
         o.reverse = reverse;
+        o.recompute = p->inner_scan == 2;
         tl_scan s = tl_scan_open(p->tape, n, &o);
         for (int i = 0; i < ncarries; i++)
             state[i] = carry[i] = tl_scan_carry(s, state[i]);

@@ -49,6 +49,7 @@ static void record_scan(const model *m, how h, recorded *r, tl_tensor xs, const 
     tl_scan_opts o = tl_scan_defaults();
     o.reverse = m->reverse;
     o.name = m->name;
+    o.recompute = h.scan == 2;
     tl_scan s = tl_scan_open(r->tape, m->T, &o);
     tl_tensor carry[3], state[3];
     for (int i = 0; i < m->nstate; i++)
@@ -140,8 +141,8 @@ static void same(const char *name, const char *part, int index, tl_tensor a, tl_
 
 void hold_equal(const model *m)
 {
-    const how ways[3] = {{1, 1}, {1, 0}, {0, 1}}, plain = {0, 0};
-    for (int k = 0; k < 3; k++) {
+    const how ways[] = {{1, 1}, {1, 0}, {0, 1}, {2, 0}, {2, 1}, {1, 2}, {2, 2}}, plain = {0, 0};
+    for (size_t k = 0; k < sizeof ways / sizeof *ways; k++) {
         recorded loop = record(m, plain), scan = record(m, ways[k]);
         if (loop.ys.tape)
             same(m->name, "ys", 0, scan.ys, loop.ys);

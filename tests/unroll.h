@@ -14,7 +14,8 @@
 #include "core/scan.h"
 #include "ops/ops.h"
 
-/* How a body is to be recorded: `inner` loops of a step may be scans or plain loops too. */
+/* How a body is to be recorded, as a plain loop (0), a scan (1) or a scan that recomputes (2); the
+ * `inner` loops of a step likewise. */
 typedef struct how {
     int scan, inner_scan;
 } how;
@@ -48,7 +49,7 @@ void record_on(const model *m, how h, recorded *r);
 recorded record(const model *m, how h);
 
 /* hold_equal -- scan and loop give the same everything; the inner loop, if the step has one, in
- * all four combinations. */
+ * all combinations. */
 void hold_equal(const model *m);
 
 /* rnn_model, lstm_model -- two cells that several tests use. */
