@@ -10,18 +10,20 @@
  * Batch, m and n are merged into as few axes as the strides of all three allow; the longest of m
  * and of n go into the product, the others become loops like the batch. k is always one axis, in
  * the order of a's labels; an operand whose strides forbid that is copied together first, because
- * the order of the sum must not depend on strides. */
-#include "core/gemm.h"
-#include "core/memory.h"
+ * the order of the sum must not depend on strides.
+ *
+ * Labels that change when run, time and the one that shares are cut along, only merge as the outer
+ * part of an axis: then a shorter label is a shorter axis, and a share an offset and a length. */
+#include "core/contract.h"
 
 #include <string.h>
 
-enum { MOST = 2 * TL_MAX_RANK };
+enum { MOST = 2 * TL_MAX_RANK, A = 0, B = 1, C = 2 };
 
-/* One label: extent, and what a step along it is in a, b and the result (0 where it does not
- * occur). */
+/* An axis: extent, what a step along it is in a, b and the result (0 where it does not occur), its
+ * outermost label, and how many of its elements are one of that label. */
 typedef struct axis {
-    int64_t n, a, b, c;
+    int64_t n, step[3], label, unit;
 } axis;
 
 typedef struct axes {
@@ -29,11 +31,37 @@ typedef struct axes {
     axis at[MOST];
 } axes;
 
-typedef struct contraction {
+/* How an operand is copied so that its summed axes are one run: all its axes as they are, in the
+ * order in which they then lie. */
+typedef struct copying {
+    int on;
+    size_t bytes;
+    axes from;
+} copying;
+
+/* Places of axes: those of the product, then the loops around it. */
+enum { M, N, K, LOOP, NOWHERE = -1 };
+
+/* The flag of a packed operand, and the place of its axis that is not summed. */
+static const unsigned packed_flag[2] = {TL_CONTRACT_PACKED_A, TL_CONTRACT_PACKED_B};
+static const int own_place[2] = {M, N};
+
+struct tl_contraction {
     tl_dtype dtype;
-    char *a, *b, *c;
+    int64_t size;
+    unsigned flags;
+    int64_t time_label, split_label;
+    int time, split; /* places of the axes whose outer part they are, or NOWHERE */
+    int n;           /* places */
+    axis at[LOOP + MOST];
+    copying copy[2];
+};
+
+/* ---- labels into axes ------------------------------------------------------------------------ */
+
+typedef struct classes {
     axes batch, m, n, k;
-} contraction;
+} classes;
 
 static int find(int64_t label, int64_t rank, const int64_t *labels)
 {
@@ -49,6 +77,12 @@ static void push(axes *x, axis y)
         x->at[x->n++] = y;
 }
 
+static void drop(axes *x, int i)
+{
+    for (x->n--; i < x->n; i++)
+        x->at[i] = x->at[i + 1];
+}
+
 static int64_t extent(const axes *x)
 {
     int64_t n = 1;
@@ -57,140 +91,259 @@ static int64_t extent(const axes *x)
     return n;
 }
 
-static contraction classify(const tl_attr *labels, const tl_strided *a, const tl_strided *b,
-                            const tl_strided *out)
+static void classify(const tl_contraction_def *d, classes *c)
 {
-    contraction q = {.dtype = out->dtype, .a = a->data, .b = b->data, .c = out->data};
-    const int64_t *i = labels->i;
-    int64_t ra = *i++;
-    const int64_t *la = i;
-    i += ra;
-    int64_t rb = *i++;
-    const int64_t *lb = i;
-    i += rb;
-    int64_t ro = *i++;
-    const int64_t *lo = i;
-    for (int x = 0; x < ro; x++) {
-        int in_a = find(lo[x], ra, la), in_b = find(lo[x], rb, lb);
-        axis y = {out->shape->dim[x], in_a < 0 ? 0 : a->stride[in_a],
-                  in_b < 0 ? 0 : b->stride[in_b], out->stride[x]};
-        push(in_a < 0 ? &q.n : in_b < 0 ? &q.m : &q.batch, y);
+    const int64_t *labels[3], *i = d->labels->i;
+    int64_t rank[3];
+    for (int o = 0; o < 3; o++) {
+        rank[o] = *i++;
+        labels[o] = i;
+        i += rank[o];
     }
-    for (int x = 0; x < ra; x++) {
-        int in_b = find(la[x], rb, lb);
-        if (find(la[x], ro, lo) >= 0)
-            continue;
-        push(&q.k, (axis){a->shape->dim[x], a->stride[x], in_b < 0 ? 0 : b->stride[in_b], 0});
+    c->batch.n = c->m.n = c->n.n = c->k.n = 0;
+    for (int x = 0; x < rank[C]; x++) {
+        int64_t label = labels[C][x];
+        int a = find(label, rank[A], labels[A]), b = find(label, rank[B], labels[B]);
+        int64_t step_a = a < 0 ? 0 : d->stride[A][a], step_b = b < 0 ? 0 : d->stride[B][b];
+        axis y = {d->shape[C]->dim[x], {step_a, step_b, d->stride[C][x]}, label, 1};
+        push(a < 0 ? &c->n : b < 0 ? &c->m : &c->batch, y);
     }
-    return q;
+    for (int x = 0; x < rank[A]; x++) {
+        int64_t label = labels[A][x];
+        int b = find(label, rank[B], labels[B]);
+        if (find(label, rank[C], labels[C]) < 0)
+            push(&c->k, (axis){d->shape[A]->dim[x],
+                               {d->stride[A][x], b < 0 ? 0 : d->stride[B][b], 0},
+                               label,
+                               1});
+    }
+}
+
+static int follows(const axis *outer, const axis *inner)
+{
+    for (int o = 0; o < 3; o++)
+        if (outer->step[o] != inner->step[o] * inner->n)
+            return 0;
+    return 1;
 }
 
 /* merge -- makes one axis of two whenever stepping over the inner one to its end is a step of
  * the outer one, everywhere. The order within a class of axes does not matter. */
-static void merge(axes *x)
+static void merge(const tl_contraction_def *d, axes *x)
 {
     for (int i = 0; i < x->n; i++)
         for (int j = 0; j < x->n; j++) {
             axis *outer = &x->at[i], *inner = &x->at[j];
-            if (i == j || outer->a != inner->a * inner->n || outer->b != inner->b * inner->n ||
-                outer->c != inner->c * inner->n)
+            if (i == j || inner->n == 0 || inner->label == d->time || inner->label == d->split ||
+                !follows(outer, inner))
                 continue;
-            *outer = (axis){outer->n * inner->n, inner->a, inner->b, inner->c};
-            for (int l = j; l + 1 < x->n; l++)
-                x->at[l] = x->at[l + 1];
-            x->n--;
+            outer->n *= inner->n;
+            outer->unit *= inner->n;
+            memcpy(outer->step, inner->step, sizeof outer->step);
+            drop(x, j);
             i = -1; /* start again */
             break;
         }
 }
 
-/* Steps along the summed axes in one operand. */
-static int64_t *step_of(axis *x, int of_b)
-{
-    return of_b ? &x->b : &x->a;
-}
-
-static int one_run(axes *k, int of_b)
+static int one_run(const axes *k, int operand)
 {
     for (int i = 0; i + 1 < k->n; i++)
-        if (*step_of(&k->at[i], of_b) != k->at[i + 1].n * *step_of(&k->at[i + 1], of_b))
+        if (k->at[i].step[operand] != k->at[i + 1].n * k->at[i + 1].step[operand])
             return 0;
     return 1;
 }
 
-/* copy -- elements of from, axis by axis, one behind the other to `to`. */
-static char *copy(const axes *x, int i, int of_b, size_t size, const char *from, char *to)
+/* together -- plans the copy of an operand so that its summed axes are one run: its other axes
+ * outside, the summed ones inside. Axes along which the operand does not move stay as they are. */
+static int together(classes *c, int operand, size_t size, copying *plan)
 {
-    if (i == x->n) {
-        memcpy(to, from, size);
-        return to + size;
-    }
-    axis y = x->at[i];
-    int64_t step = *step_of(&y, of_b) * (int64_t)size;
-    for (int64_t l = 0; l < y.n; l++)
-        to = copy(x, i + 1, of_b, size, from + l * step, to);
-    return to;
-}
-
-/* together -- copies an operand so that its summed axes are one run: its other axes outside, the
- * summed ones inside. Axes along which the operand does not move stay as they are. */
-static int together(contraction *q, int of_b, tl_buf **buf)
-{
-    axes *group[4] = {&q->batch, of_b ? &q->n : &q->m, &q->k, NULL};
-    axes all = {0};
+    axes *const group[] = {&c->batch, operand == A ? &c->m : &c->n, &c->k};
     axis *origin[MOST];
-    for (int g = 0; group[g]; g++)
+    plan->on = 1;
+    for (int g = 0; g < 3; g++)
         for (int i = 0; i < group[g]->n; i++) {
             axis *y = &group[g]->at[i];
-            if (group[g] != &q->k && *step_of(y, of_b) == 0)
+            if (g < 2 && y->step[operand] == 0)
                 continue;
-            if (all.n == MOST)
+            if (plan->from.n == MOST)
                 return TL_ENOMEM;
-            origin[all.n] = y;
-            push(&all, *y);
+            origin[plan->from.n] = y;
+            push(&plan->from, *y);
         }
-    size_t size = tl_dtype_size(q->dtype);
-    *buf = tl__buf_new((size_t)extent(&all) * size);
-    if (!*buf)
-        return TL_ENOMEM;
-    copy(&all, 0, of_b, size, of_b ? q->b : q->a, (*buf)->data);
     int64_t step = 1;
-    for (int i = all.n - 1; i >= 0; i--) {
-        *step_of(origin[i], of_b) = step;
-        step *= all.at[i].n;
+    for (int i = plan->from.n - 1; i >= 0; i--) {
+        origin[i]->step[operand] = step;
+        step *= plan->from.at[i].n;
     }
-    *(of_b ? &q->b : &q->a) = (*buf)->data;
-    return TL_OK;
+    return tl__mul_size((size_t)step, size, &plan->bytes);
 }
 
-/* longest -- takes the longest axis out of x; {1} when there is none. */
+static axis summed(const axes *k)
+{
+    if (k->n == 0)
+        return (axis){.n = 1, .unit = 1, .label = TL_LABEL_NONE};
+    axis y = k->at[k->n - 1];
+    y.n = extent(k);
+    y.label = k->at[0].label;
+    y.unit = k->at[0].n ? y.n / k->at[0].n : 1;
+    return y;
+}
+
+/* longest -- takes the longest axis out of x; one of extent 1 when there is none. */
 static axis longest(axes *x)
 {
     int best = 0;
     if (x->n == 0)
-        return (axis){.n = 1};
+        return (axis){.n = 1, .unit = 1, .label = TL_LABEL_NONE};
     for (int i = 1; i < x->n; i++)
         if (x->at[i].n > x->at[best].n)
             best = i;
     axis y = x->at[best];
-    for (int i = best; i + 1 < x->n; i++)
-        x->at[i] = x->at[i + 1];
-    x->n--;
+    drop(x, best);
     return y;
 }
+
+/* ---- packed operands ------------------------------------------------------------------------- */
+
+static int packs(const classes *c, const tl_contraction_def *d, int operand)
+{
+    enum { COLUMNS = 8 }; /* fewer are not worth a panel */
+    const axes *mine = operand == A ? &c->m : &c->n;
+    const int64_t k = extent(&c->k);
+    if (c->batch.n > 0 || mine->n != 1 || mine->at[0].n < COLUMNS || mine->at[0].step[C] != 1 ||
+        mine->at[0].label == d->time || k == 0 || !one_run(&c->k, operand))
+        return 0;
+    for (int i = 0; i < c->k.n; i++)
+        if (c->k.at[i].label == d->time)
+            return 0;
+    return tl__panels_bytes(d->dtype, k, mine->at[0].n) > 0;
+}
+
+int tl__contraction_packing(const tl_contraction_def *d, int operand, int64_t *k, int64_t *n,
+                            tl_matrix *how)
+{
+    classes c;
+    classify(d, &c);
+    axes *mine = operand == A ? &c.m : &c.n;
+    merge(d, mine);
+    if (!packs(&c, d, operand))
+        return 0;
+    axis inner = summed(&c.k), outer = longest(mine);
+    *k = inner.n;
+    *n = outer.n;
+    *how = (tl_matrix){NULL, inner.step[operand], outer.step[operand]};
+    return 1;
+}
+
+/* ---- compiling ------------------------------------------------------------------------------- */
+
+static int place_of(const tl_contraction *q, int64_t label)
+{
+    for (int i = 0; label >= 0 && i < q->n; i++)
+        if (q->at[i].label == label)
+            return i;
+    return NOWHERE;
+}
+
+/* best -- where to cut: a long batch; else the columns of the product (where the result is
+ * contiguous), since each share then packs a part of the right operand of its own, unless they are
+ * too few for both sides of the cut. */
+static int best(const tl_contraction *q)
+{
+    enum { BATCH = 8, COLUMNS = 64 };
+    int across = q->at[M].step[C] == 1 && q->at[N].step[C] != 1 ? M : N, place = across;
+    for (int i = LOOP; i < q->n; i++)
+        if (q->at[i].n / q->at[i].unit >= BATCH)
+            return i;
+    if (q->at[across].n < COLUMNS && q->at[M + N - across].n > q->at[across].n / 4)
+        place = M + N - across;
+    if (q->at[place].n / q->at[place].unit < 2)
+        place = M + N - place;
+    for (int i = LOOP; i < q->n && q->at[place].n / q->at[place].unit < 2; i++)
+        place = i;
+    return q->at[place].n / q->at[place].unit < 2 ? NOWHERE : place;
+}
+
+static int compile(const tl_contraction_def *d, tl_contraction *q)
+{
+    classes c;
+    if (d->dtype != TL_F32 && d->dtype != TL_F64)
+        return TL_EDTYPE;
+    classify(d, &c);
+    q->dtype = d->dtype;
+    q->size = (int64_t)tl_dtype_size(d->dtype);
+    q->flags = d->flags;
+    for (int o = A; o <= B; o++) {
+        q->copy[o].on = q->copy[o].from.n = 0;
+        int code = TL_OK;
+        if (!(d->flags & packed_flag[o]) && extent(&c.k) > 0 && !one_run(&c.k, o))
+            code = together(&c, o, (size_t)q->size, &q->copy[o]);
+        if (code)
+            return code;
+    }
+    merge(d, &c.batch);
+    merge(d, &c.m);
+    merge(d, &c.n);
+    for (int o = A; o <= B; o++)
+        if ((d->flags & packed_flag[o]) && !packs(&c, d, o))
+            return TL_EINVAL;
+    if (d->flags == (TL_CONTRACT_PACKED_A | TL_CONTRACT_PACKED_B))
+        return TL_EINVAL;
+    for (int i = 1; i < c.k.n; i++)
+        if (c.k.at[i].label == d->time)
+            return TL_EINVAL;
+    q->at[M] = longest(&c.m);
+    q->at[N] = longest(&c.n);
+    q->at[K] = summed(&c.k);
+    q->n = LOOP;
+    const axes *const loops[] = {&c.batch, &c.m, &c.n};
+    for (int g = 0; g < 3; g++)
+        for (int i = 0; i < loops[g]->n; i++)
+            q->at[q->n++] = loops[g]->at[i];
+    q->time_label = d->time;
+    q->time = place_of(q, d->time);
+    q->split = d->split == TL_LABEL_BEST ? best(q) : place_of(q, d->split);
+    if (q->split == K)
+        q->split = NOWHERE; /* not a label of the result */
+    q->split_label = q->split == NOWHERE ? TL_LABEL_NONE : q->at[q->split].label;
+    return TL_OK;
+}
+
+const tl_contraction *tl__contraction_new(tl_arena *arena, const tl_contraction_def *d)
+{
+    tl_contraction *q = tl__arena_alloc(arena, sizeof *q);
+    return q && compile(d, q) == TL_OK ? q : NULL;
+}
+
+int64_t tl__contraction_split(const tl_contraction *q)
+{
+    return q->split_label;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* What a run knows beside the contraction: extents now. */
+typedef struct running {
+    const tl_contraction *q;
+    int add;
+    int64_t first; /* column of a packed operand */
+    int64_t n[LOOP + MOST];
+} running;
 
 #define TIMES(T)                                                                                   \
     do {                                                                                           \
         const T *x = (const T *)(const void *)a, *y = (const T *)(const void *)b;                  \
         T *z = (T *)(void *)c;                                                                     \
-        for (int64_t i = 0; i < l.n; i++) {                                                        \
-            T xy = x[i * l.a] * y[i * l.b];                                                        \
-            z[i * l.c] = add ? z[i * l.c] + xy : xy;                                               \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            T xy = x[i * l->step[A]] * y[i * l->step[B]];                                          \
+            z[i * l->step[C]] = add ? z[i * l->step[C]] + xy : xy;                                 \
         }                                                                                          \
     } while (0)
 
 /* times -- the innermost loop when nothing is summed and nothing is m or n: element by element. */
-static void times(tl_dtype dtype, axis l, const char *a, const char *b, int add, char *c)
+static void times(tl_dtype dtype, const axis *l, int64_t n, const char *a, const char *b, int add,
+                  char *c)
 {
     if (dtype == TL_F64)
         TIMES(double);
@@ -198,72 +351,138 @@ static void times(tl_dtype dtype, axis l, const char *a, const char *b, int add,
         TIMES(float);
 }
 
-typedef struct product {
-    tl_dtype dtype;
-    int64_t whole_m, whole_n;
-    axis m, n, k;
-    int add;
-    const axes *loops;
-} product;
-
-static int run(const product *p, int depth, char *a, char *b, char *c)
+/* The product, where the loops end. Operands are only read, though a tl_matrix does not say so. */
+static int product(const running *r, char *a, char *b, char *c)
 {
-    if (depth == p->loops->n)
-        return tl__gemm(p->dtype, p->m.n, p->n.n, p->k.n, (tl_matrix){a, p->m.a, p->k.a},
-                        (tl_matrix){b, p->k.b, p->n.b}, p->add, (tl_matrix){c, p->m.c, p->n.c});
-    axis l = p->loops->at[depth];
-    if (depth + 1 == p->loops->n && p->m.n * p->n.n * p->k.n == 1 && p->whole_m == 1 &&
-        p->whole_n == 1) {
-        times(p->dtype, l, a, b, p->add, c);
+    const tl_contraction *q = r->q;
+    const axis *m = &q->at[M], *n = &q->at[N], *k = &q->at[K];
+    if (q->flags & TL_CONTRACT_PACKED_B)
+        return tl__gemm_packed(q->dtype, n->n, r->n[M], r->first, r->n[N], r->n[K],
+                               (tl_matrix){a, m->step[A], k->step[A]}, b, r->add,
+                               (tl_matrix){c, m->step[C], 1});
+    if (q->flags & TL_CONTRACT_PACKED_A) /* C' = B'A' */
+        return tl__gemm_packed(q->dtype, m->n, r->n[N], r->first, r->n[M], r->n[K],
+                               (tl_matrix){b, n->step[B], k->step[B]}, a, r->add,
+                               (tl_matrix){c, n->step[C], 1});
+    return tl__gemm(q->dtype, r->n[M], r->n[N], r->n[K], (tl_matrix){a, m->step[A], k->step[A]},
+                    (tl_matrix){b, k->step[B], n->step[B]}, r->add,
+                    (tl_matrix){c, m->step[C], n->step[C]});
+}
+
+static int loop(const running *r, int place, char *a, char *b, char *c)
+{
+    const tl_contraction *q = r->q;
+    if (place == q->n)
+        return product(r, a, b, c);
+    const axis *l = &q->at[place];
+    if (place + 1 == q->n && r->n[M] * r->n[N] * r->n[K] == 1 && !q->flags) {
+        times(q->dtype, l, r->n[place], a, b, r->add, c);
         return TL_OK;
     }
-    int64_t size = (int64_t)tl_dtype_size(p->dtype);
-    for (int64_t i = 0; i < l.n; i++) {
-        int code = run(p, depth + 1, a + i * l.a * size, b + i * l.b * size, c + i * l.c * size);
-        if (code)
-            return code;
+    int code = TL_OK;
+    for (int64_t i = 0; i < r->n[place] && !code; i++) {
+        const int64_t at = i * q->size;
+        code = loop(r, place + 1, a + at * l->step[A], b + at * l->step[B], c + at * l->step[C]);
     }
-    return TL_OK;
+    return code;
+}
+
+/* copy -- elements of from, axis by axis, to where they are one run. n: extents now, as the axes
+ * from the i-th on; step: what the i-th is in the copy. */
+static void copy(const axes *x, int i, int operand, int64_t size, const int64_t *n,
+                 const int64_t *step, const char *from, char *to)
+{
+    const int64_t ahead = x->at[i].step[operand] * size;
+    if (i + 1 == x->n && ahead == size) {
+        memcpy(to, from, (size_t)(n[i] * size));
+        return;
+    }
+    for (int64_t l = 0; l < n[i]; l++, from += ahead, to += step[i])
+        if (i + 1 < x->n)
+            copy(x, i + 1, operand, size, n, step, from, to);
+        else
+            memcpy(to, from, (size_t)size);
+}
+
+/* gather -- copies an operand as planned; the label `split` goes over `count` from `start` on. */
+static char *gather(const tl_contraction *q, int operand, const char *from, int64_t time,
+                    int64_t start, int64_t count, tl_buf **buf)
+{
+    const copying *plan = &q->copy[operand];
+    int64_t n[MOST], step[MOST], behind = q->size;
+    *buf = tl__buf_new(plan->bytes);
+    if (!*buf)
+        return NULL;
+    for (int i = plan->from.n - 1; i >= 0; i--) {
+        const axis *y = &plan->from.at[i];
+        step[i] = behind;
+        behind *= y->n;
+        n[i] = y->label == q->time_label ? time : y->n;
+        if (y->label == q->split_label) {
+            n[i] = count;
+            from += start * y->step[operand] * q->size;
+        }
+    }
+    copy(&plan->from, 0, operand, q->size, n, step, from, (*buf)->data);
+    return (*buf)->data;
+}
+
+int tl__contraction_run(const tl_contraction *q, const void *a, const void *b, int accumulate,
+                        void *out, int64_t time, int part, int parts)
+{
+    running r = {.q = q, .add = accumulate};
+    char *at[3] = {(char *)(uintptr_t)a, (char *)(uintptr_t)b, out};
+    int64_t start = 0, count = 0;
+    if (q->split == NOWHERE && part > 0)
+        return TL_OK;
+    for (int i = 0; i < q->n; i++)
+        r.n[i] = q->at[i].n;
+    if (q->time != NOWHERE)
+        r.n[q->time] = time * q->at[q->time].unit;
+    if (q->split != NOWHERE) {
+        const axis *y = &q->at[q->split];
+        const int64_t d = r.n[q->split] / y->unit;
+        start = d * part / parts;
+        count = d * (part + 1) / parts - start;
+        r.n[q->split] = count * y->unit;
+        at[C] += start * y->unit * y->step[C] * q->size;
+        for (int o = A; o <= B; o++) {
+            const int packed = q->flags & packed_flag[o] ? 1 : 0;
+            if (packed && q->split == own_place[o])
+                r.first = start * y->unit;
+            if (!packed && !q->copy[o].on)
+                at[o] += start * y->unit * y->step[o] * q->size;
+        }
+    }
+    for (int i = 0; i < q->n; i++)
+        if (i != K && r.n[i] == 0)
+            return TL_OK;
+    tl_buf *copies[2] = {0};
+    int code = TL_OK;
+    for (int o = A; o <= B && !code; o++)
+        if (q->copy[o].on && r.n[K] > 0) {
+            at[o] = gather(q, o, at[o], time, start, count, &copies[o]);
+            code = at[o] ? TL_OK : TL_ENOMEM;
+        }
+    if (!code)
+        code = loop(&r, LOOP, at[A], at[B], at[C]);
+    tl__buf_unref(copies[A]);
+    tl__buf_unref(copies[B]);
+    return code;
 }
 
 int tl__contract(const tl_attr *labels, const tl_strided *a, const tl_strided *b, int accumulate,
                  const tl_strided *out)
 {
-    if (out->dtype != TL_F32 && out->dtype != TL_F64)
-        return TL_EDTYPE;
-    contraction q = classify(labels, a, b, out);
-    if (extent(&q.batch) * extent(&q.m) * extent(&q.n) == 0)
-        return TL_OK;
-
-    int code = TL_OK;
-    tl_buf *copies[2] = {0};
-    int64_t sum = extent(&q.k);
-    for (int of_b = 0; of_b < 2 && sum > 0 && !code; of_b++)
-        if (!one_run(&q.k, of_b))
-            code = together(&q, of_b, &copies[of_b]);
-    if (!code) {
-        axis k = {.n = sum};
-        if (q.k.n > 0)
-            k = (axis){sum, q.k.at[q.k.n - 1].a, q.k.at[q.k.n - 1].b, 0};
-        product p = {.dtype = q.dtype,
-                     .whole_m = extent(&q.m),
-                     .whole_n = extent(&q.n),
-                     .k = k,
-                     .add = accumulate};
-        merge(&q.batch);
-        merge(&q.m);
-        merge(&q.n);
-        p.m = longest(&q.m);
-        p.n = longest(&q.n);
-        axes loops = q.batch;
-        for (int i = 0; i < q.m.n; i++)
-            push(&loops, q.m.at[i]);
-        for (int i = 0; i < q.n.n; i++)
-            push(&loops, q.n.at[i]);
-        p.loops = &loops;
-        code = run(&p, 0, q.a, q.b, q.c);
-    }
-    tl__buf_unref(copies[0]);
-    tl__buf_unref(copies[1]);
-    return code;
+    const tl_contraction_def d = {.dtype = out->dtype,
+                                  .labels = labels,
+                                  .shape = {a->shape, b->shape, out->shape},
+                                  .stride = {a->stride, b->stride, out->stride},
+                                  .time = TL_LABEL_NONE,
+                                  .split = TL_LABEL_NEVER};
+    tl_contraction q;
+    int code = compile(&d, &q);
+    if (code)
+        return code;
+    return tl__contraction_run(&q, a->data, b->data, accumulate, out->data, 0, 0, 1);
 }
