@@ -1,7 +1,8 @@
 /* tapeloop.h -- the whole public interface.
  *
  * Order of reading: core/tensor.h, core/tape.h, core/param.h, core/grad.h, core/scan.h; ops/ops.h
- * and what it includes; nn/cell.h, nn/sequence.h; optim/optimizer.h; data/batches.h, data/loader.h.
+ * and what it includes; nn/cell.h, nn/sequence.h; optim/optimizer.h; data/batches.h, data/loader.h;
+ * core/program.h, core/session.h.
  * core/op.h is for who adds an operation. */
 #ifndef TAPELOOP_H
 #define TAPELOOP_H
@@ -12,7 +13,9 @@
 #include "core/param.h"
 #include "core/print.h"
 #include "core/profile.h"
+#include "core/program.h"
 #include "core/scan.h"
+#include "core/session.h"
 #include "core/space.h"
 #include "core/status.h"
 #include "core/tape.h"

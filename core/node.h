@@ -187,7 +187,10 @@ TL_API uint32_t tl__frame_push(tl_tape *tape);
 TL_API const char *tl__intern(tl_tape *tape, const char *text);
 /* tl__usage -- p's entry, made if absent; NULL when memory is short. */
 TL_API tl_usage *tl__usage(tl_tape *tape, tl_param *p);
-/* tl__copy_dense -- the elements of a live node, row-major, to out. */
+/* tl__to_dense -- the elements of an array, row-major, to out. tl__copy_dense -- those of a live
+ * node. */
+TL_API void tl__to_dense(const tl_shape *shape, const tl_layout *layout, tl_dtype dtype,
+                         const void *from, void *out);
 TL_API void tl__copy_dense(const tl_node *n, void *out);
 /* tl__check_store -- TL_OK if n has the store's dtype and shape; else the sticky error, `target`
  * being the store's name. */

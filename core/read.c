@@ -5,12 +5,13 @@
 #include <math.h>
 #include <string.h>
 
-void tl__copy_dense(const tl_node *n, void *out)
+void tl__to_dense(const tl_shape *shape, const tl_layout *layout, tl_dtype dtype, const void *from,
+                  void *out)
 {
-    size_t size = tl_dtype_size(n->dtype);
-    int64_t count = tl_shape_count(n->shape);
-    const char *data = (const char *)n->buf->data + n->layout.offset * (int64_t)size;
-    if (tl__layout_is_dense(&n->shape, &n->layout)) {
+    size_t size = tl_dtype_size(dtype);
+    int64_t count = tl_shape_count(*shape);
+    const char *data = (const char *)from + layout->offset * (int64_t)size;
+    if (tl__layout_is_dense(shape, layout)) {
         if (count > 0)
             memcpy(out, data, (size_t)count * size);
         return;
@@ -19,15 +20,20 @@ void tl__copy_dense(const tl_node *n, void *out)
     char *to = out;
     for (int64_t i = 0; i < count; i++, to += size) {
         int64_t offset = 0;
-        for (int a = 0; a < n->shape.rank; a++)
-            offset += index[a] * n->layout.stride[a];
+        for (int a = 0; a < shape->rank; a++)
+            offset += index[a] * layout->stride[a];
         memcpy(to, data + offset * (int64_t)size, size);
-        for (int a = n->shape.rank; a-- > 0;) {
-            if (++index[a] < n->shape.dim[a])
+        for (int a = shape->rank; a-- > 0;) {
+            if (++index[a] < shape->dim[a])
                 break;
             index[a] = 0;
         }
     }
+}
+
+void tl__copy_dense(const tl_node *n, void *out)
+{
+    tl__to_dense(&n->shape, &n->layout, n->dtype, n->buf->data, out);
 }
 
 /* check_readable -- TL_OK, or the sticky error: values of bodies have no number of their own. */
