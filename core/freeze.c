@@ -131,21 +131,7 @@ static int make_plan(tl_freezer *f)
 
 /* ---- what a run asks of the tape ------------------------------------------------------------- */
 
-/* keep_scope -- a copy of the scope's name, for messages. */
-static int keep_scope(tl_freezer *f, uint32_t scope)
-{
-    tl_program *p = f->p;
-    if (p->scope[scope])
-        return TL_OK;
-    const size_t size = strlen(f->view.scopes[scope]) + 1;
-    char *copy = take(p, size, 1);
-    if (!copy)
-        return TL_ENOMEM;
-    p->scope[scope] = memcpy(copy, f->view.scopes[scope], size);
-    return TL_OK;
-}
-
-/* keep_node -- of a member: attributes, draws and scope. */
+/* keep_node -- of a member: attributes and draws. Its scope is among the plan's names. */
 static int keep_node(tl_freezer *f, uint32_t m)
 {
     tl_program *p = f->p;
@@ -167,7 +153,7 @@ static int keep_node(tl_freezer *f, uint32_t m)
     n->buf = NULL;
     n->store = NULL;
     p->member[m] = (tl_member){m, f->stretch.member[m].flags};
-    return keep_scope(f, n->scope);
+    return TL_OK;
 }
 
 static int keep_nodes(tl_freezer *f)
@@ -176,8 +162,7 @@ static int keep_nodes(tl_freezer *f)
     p->nmembers = f->stretch.nmembers;
     p->nodes = take(p, (size_t)p->nmembers + 1, sizeof *p->nodes);
     p->member = take(p, (size_t)p->nmembers + 1, sizeof *p->member);
-    p->scope = take(p, f->view.nscopes, sizeof *p->scope);
-    if (!p->nodes || !p->member || !p->scope)
+    if (!p->nodes || !p->member)
         return TL_ENOMEM;
     for (uint32_t m = 0; m < p->nmembers; m++) {
         if (keep_node(f, m))

@@ -69,8 +69,7 @@ struct tl_program {
     tl_node *nodes; /* by ordinal: attributes and draws */
     tl_member *member;
     uint32_t nmembers;
-    const char **scope; /* by number: of the nodes' */
-    tl_room *room;      /* by base */
+    tl_room *room; /* by base */
     tl_leaf *leaf;
     uint32_t nleaves, leaves_capacity;
     tl_transfer *transfer;

@@ -23,6 +23,7 @@ struct tl_session {
     char *slab;
     int odd; /* the next run */
     uint64_t draws;
+    tl_tallies tallies;
     tl_err err;
 };
 
@@ -106,6 +107,7 @@ tl_session *tl_session_new(tl_program *p, tl_err *err)
     if (s) {
         atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
         s->program = p;
+        tl__profile_enter();
     }
     if (!s || open(s)) {
         tl_session_free(s);
@@ -122,6 +124,8 @@ void tl_session_free(tl_session *s)
         return;
     for (int odd = 0; odd < 2; odd++)
         tl__binding_close(&s->binding[odd], s->program->plan);
+    tl__profile_close(&s->tallies);
+    tl__profile_leave();
     tl__aligned_free(s->memory);
     tl__aligned_free(s->slab);
     tl__free(s->fetch);
@@ -137,7 +141,7 @@ static int report(tl_session *s)
     const tl_program *p = s->program;
     const tl_fault *f = &s->exec.fault;
     char text[sizeof f->message + 24 * TL_DEPTH];
-    const char *scope = f->node == TL_NONE ? "" : p->scope[p->nodes[f->node].scope];
+    const char *scope = f->node == TL_NONE ? "" : p->plan->known[f->node].scope;
     tl__fault_text(f, text, sizeof text);
     return tl__fail(&s->err, f->code, "%s%s%s%s%s: %s", p->name, p->name[0] ? ": " : "", scope,
                     scope[0] ? ": " : "", f->op->name, text);
@@ -150,6 +154,21 @@ static void copy(const tl_session *s, const tl_transfer *t)
     tl__to_dense(&t->shape, &t->layout, t->dtype, from, s->memory + t->to.at[s->odd]);
 }
 
+/* execute -- the plan, timed while the profile is on. */
+static int execute(tl_session *s)
+{
+    const tl_plan *plan = s->program->plan;
+    s->exec.tally = tl__profile_begin(&s->tallies, plan);
+    if (!s->exec.tally)
+        return tl__execute(&s->exec);
+    const uint64_t start = tl__profile_clock();
+    const int code = tl__execute(&s->exec);
+    const double seconds = 1e-9 * (double)(tl__profile_clock() - start);
+    const tl_run_time time = {0, 0, seconds, 1, 0};
+    tl__profile_end(&s->tallies, plan, &time);
+    return code;
+}
+
 int tl_session_step(tl_session *s)
 {
     if (!s)
@@ -160,7 +179,7 @@ int tl_session_step(tl_session *s)
         b->address[s->fetch[k].base] = s->fetch[k].store->value->data;
     s->exec.binding = b;
     s->exec.draws = s->draws - p->draw;
-    if (tl__execute(&s->exec))
+    if (execute(s))
         return report(s);
     for (uint32_t k = 0; k < p->ntransfers; k++)
         copy(s, &p->transfer[k]);
