@@ -119,6 +119,46 @@ run_all_tests() {
         $results/builds.tap $results/install.tap $results/examples.tap
 }
 
+# run_benches OPTION... -- options are bench_rnn's; with others than --quick and --json it is the
+# only one asked for.
+run_benches() {
+    all=1 impls= json= quick=
+    for option; do
+        case $option in
+        --quick | -q) quick=--quick ;;
+        --json | -j) json=--json ;;
+        *) all= ;;
+        esac
+        case $option in --impl*) impls=1 ;; esac
+    done
+    # With --json nothing but records goes to stdout.
+    exec 3>&1
+    [ -z "$json" ] || exec 3>&2
+    {
+        install_packages $packages libdnnl-dev
+        configure build
+        ninja -C build --quiet benches
+    } >&3
+    say "recurrent layers" >&3
+    build/tests/bench_rnn "$@"
+    if [ -n "$impls" ]; then
+        say "PyTorch: not asked for" >&3
+    elif python3 -c 'import torch' 2>/dev/null; then
+        say "PyTorch" >&3
+        python3 tests/bench/torch_rnn.py "$@"
+    else
+        say "PyTorch is not installed (python3-torch): not compared" >&3
+    fi
+    [ -n "$all" ] || return 0
+    say "pieces" >&3
+    build/tests/bench_parts $quick $json
+    [ -z "$json" ] || return 0
+    if [ -x build/tests/bench_gemm ]; then
+        say "matrix products" >&3
+        build/tests/bench_gemm
+    fi
+}
+
 case ${1:-} in
 test)
     install_packages $packages $test_packages
@@ -126,10 +166,7 @@ test)
     ;;
 bench)
     shift
-    install_packages $packages libdnnl-dev
-    configure build
-    ninja -C build --quiet tests/bench_rnn
-    build/tests/bench_rnn "$@"
+    run_benches "$@"
     ;;
 *)
     install_packages $packages

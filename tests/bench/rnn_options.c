@@ -1,6 +1,8 @@
 /* rnn_options.c -- the command line of bench_rnn, by argp. */
 #include "tests/bench/rnn_options.h"
 
+#include "tests/bench/arguments.h"
+
 #include <argp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,42 +32,6 @@ typedef struct parse_state {
     const char *const *impl;
 } parse_state;
 
-/* words -- bits of the words of a list among names[n]; or an explanation and the end. */
-static unsigned words(struct argp_state *state, const char *option, const char *list, int n,
-                      const char *const *names)
-{
-    unsigned bits = 0;
-    while (*list) {
-        size_t length = strcspn(list, ",");
-        int k = 0;
-        while (k < n && (strlen(names[k]) != length || strncmp(names[k], list, length) != 0))
-            k++;
-        if (k == n) {
-            char known[200] = "";
-            for (int i = 0; i < n; i++) {
-                strncat(known, i ? ", " : "", sizeof known - strlen(known) - 1);
-                strncat(known, names[i], sizeof known - strlen(known) - 1);
-            }
-            argp_error(state, "--%s: got '%.*s', want one of %s", option, (int)length, list, known);
-        }
-        bits |= 1u << k;
-        list += length + (list[length] == ',');
-    }
-    if (!bits)
-        argp_error(state, "--%s: got an empty list", option);
-    return bits;
-}
-
-static double number(struct argp_state *state, const char *option, const char *text, double low,
-                     double high)
-{
-    char *end;
-    double value = strtod(text, &end);
-    if (*end || end == text || !(value >= low && value <= high))
-        argp_error(state, "--%s: got '%s', want a number from %g to %g", option, text, low, high);
-    return value;
-}
-
 static void thread_list(struct argp_state *state, rnn_options *o, const char *list)
 {
     o->nthreads = 0;
@@ -92,25 +58,25 @@ static error_t take(int key, char *arg, struct argp_state *state)
         cases[k] = rnn_case_at(k)->name;
     switch (key) {
     case 'c':
-        o->cases = words(state, "case", arg, rnn_case_count(), cases);
+        o->cases = argument_words(state, "case", arg, rnn_case_count(), cases);
         break;
     case CELL:
-        o->cells = words(state, "cell", arg, RNN_CELLS, cells);
+        o->cells = argument_words(state, "cell", arg, RNN_CELLS, cells);
         break;
     case PASS:
-        o->passes = words(state, "pass", arg, RNN_PASSES, passes);
+        o->passes = argument_words(state, "pass", arg, RNN_PASSES, passes);
         break;
     case IMPL:
-        o->impls = words(state, "impl", arg, p->nimpls, p->impl);
+        o->impls = argument_words(state, "impl", arg, p->nimpls, p->impl);
         break;
     case 't':
         thread_list(state, o, arg);
         break;
     case 'r':
-        o->rounds = (int)number(state, "rounds", arg, 1, 2000);
+        o->rounds = (int)argument_number(state, "rounds", arg, 1, 2000);
         break;
     case SECONDS:
-        o->seconds = number(state, "seconds", arg, 0, 1e6);
+        o->seconds = argument_number(state, "seconds", arg, 0, 1e6);
         break;
     case 'q':
         o->quick = 1;
