@@ -12,9 +12,6 @@ static const double tolerance = 2e-4;
 /* A block takes about so long, or is one step. */
 static const double block_ms = 3;
 
-/* Steps that a plain loop may record. */
-enum { MOST_LOOP = 400 };
-
 /* complain -- "char lstm train: " and what is wrong. Returns 1. */
 static int complain(const rnn_bench *b, int k, const char *why)
 {
@@ -25,9 +22,7 @@ static int complain(const rnn_bench *b, int k, const char *why)
 
 int rnn_bench_wants(const rnn_bench *b, int k)
 {
-    const rnn_case *c = b->d->shape;
-    return rnn_impls[k]->open && b->o->impls & 1u << k &&
-           (k != LOOP || c->T * c->D * c->L <= MOST_LOOP);
+    return rnn_impls[k]->open && b->o->impls & 1u << k;
 }
 
 int rnn_bench_open_data(rnn_bench *b, const rnn_options *o, const rnn_case *c, rnn_cell cell,

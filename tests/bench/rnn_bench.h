@@ -27,8 +27,7 @@ typedef struct rnn_bench {
     rnn_costs costs;       /* of tapeloop's last step */
 } rnn_bench;
 
-/* rnn_bench_wants -- whether way k exists, is asked for and makes sense in this case: a plain loop
- * of thousands of steps is planned for seconds. */
+/* rnn_bench_wants -- whether way k exists and is asked for. */
 int rnn_bench_wants(const rnn_bench *b, int k);
 
 /* rnn_bench_open -- data and all ways that are wanted. rnn_bench_open_data -- data only. All that
