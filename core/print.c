@@ -1,9 +1,10 @@
-/* print.c -- tensors and tapes as text. Reads the tape and changes nothing of it (a tensor's value
+/* print.c -- tensors, tapes and plans as text. Reads the tape and changes nothing of it (a tensor's value
  * may be computed). */
 #include "core/print.h"
 
 #include "core/node.h"
 #include "core/prose.h"
+#include "core/run.h"
 #include "core/space.h"
 
 #include <string.h>
@@ -195,4 +196,20 @@ int tl_tape_print(const tl_tape *tape, const tl_print_opts *opts, FILE *file)
     int bad = fputs(string, file) < 0;
     tl_string_free(string);
     return bad ? tl__fail(NULL, TL_EIO, "tl_tape_print: writing failed") : TL_OK;
+}
+
+char *tl_plan_text(const tl_tape *tape)
+{
+    return tape ? tl__plan_dump(tape) : NULL;
+}
+
+int tl_plan_print(const tl_tape *tape, FILE *file)
+{
+    char *string = tl_plan_text(tape);
+    if (!string)
+        return tl__fail(NULL, TL_ESTATE,
+                        "tl_plan_print: nothing was run on this tape, or memory is short");
+    int bad = fputs(string, file) < 0;
+    tl_string_free(string);
+    return bad ? tl__fail(NULL, TL_EIO, "tl_plan_print: writing failed") : TL_OK;
 }

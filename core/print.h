@@ -1,4 +1,4 @@
-/* print.h -- tensors and tapes as text. */
+/* print.h -- tensors, tapes and plans as text. */
 #ifndef TL_CORE_PRINT_H
 #define TL_CORE_PRINT_H
 
@@ -47,7 +47,7 @@ TL_API int tl_tape_print(const tl_tape *tape, const tl_print_opts *opts, FILE *f
  * at once, before the loop", "fused 21 operations"). Names are those of the tape when the plan was
  * made. Freed with tl_string_free; NULL when nothing ran or memory is short. */
 TL_API char *tl_plan_text(const tl_tape *tape);
-/* tl_plan_print -- the same to a file; TL_ESTATE when nothing ran. */
+/* tl_plan_print -- the same to a file; TL_ESTATE when nothing ran or memory is short. */
 TL_API int tl_plan_print(const tl_tape *tape, FILE *file);
 
 TL_API void tl_string_free(char *text);

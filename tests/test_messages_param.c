@@ -100,6 +100,24 @@ static int print_tape_to(FILE *file)
     return tl_tape_print(to_print, NULL, file);
 }
 
+static int print_plan_to(FILE *file)
+{
+    tl_tensor x = tl_neg(zeros(to_print, 2, 3));
+    cr_assert_eq(tl_eval(1, &x), TL_OK);
+    return tl_plan_print(to_print, file);
+}
+
+/* print_no_plan_of -- of a tape that has run nothing. */
+static int print_no_plan_of(void)
+{
+    tl_tape *tape = check_tape(1);
+    int code = tl_plan_print(tape, stderr);
+    tl_tape_free(tape);
+    return code;
+}
+
+RETURNS(print_plan_full, (to_print = tape, full(print_plan_to)))
+RETURNS(print_no_plan, print_no_plan_of())
 RETURNS(print_tensor_full, (to_print = tape, full(print_tensor_to)))
 RETURNS(print_tape_full, (to_print = tape, full(print_tape_to)))
 
@@ -122,6 +140,8 @@ static const row rows[] = {
     ROW(state_get_count, ESHAPE, "tl_state_get_f64: got 1 elements, but the state is [2] with 2"),
     ROW(print_tensor_full, EIO, "tl_tensor_print: writing failed"),
     ROW(print_tape_full, EIO, "tl_tape_print: writing failed"),
+    ROW(print_plan_full, EIO, "tl_plan_print: writing failed"),
+    ROW(print_no_plan, ESTATE, "tl_plan_print: nothing was run on this tape, or memory is short"),
 };
 
 static const char *const here[] = {"param.c", "print.c", NULL};

@@ -10,9 +10,7 @@
  *
  * Operands have the names they had on the tape when the plan was made; those without one are called
  * after their buffer. Numbers count instructions in the order of this text. */
-#include "core/plan/cache.h"
 #include "core/plan/note.h"
-#include "core/print.h"
 #include "core/prose.h"
 
 #include <stdio.h>
@@ -288,21 +286,4 @@ char *tl__plan_text(const tl_plan *p)
         put_block(&d, &p->block[0]);
     tl__free(d.span);
     return tl__text_end(&d.text);
-}
-
-char *tl_plan_text(const tl_tape *tape)
-{
-    return tape && tape->plans && tape->plans->last ? tl__plan_text(tape->plans->last) : NULL;
-}
-
-int tl_plan_print(const tl_tape *tape, FILE *file)
-{
-    if (!tape || !tape->plans || !tape->plans->last)
-        return tl__fail(NULL, TL_ESTATE, "tl_plan_print: nothing was run on this tape");
-    char *string = tl_plan_text(tape);
-    if (!string)
-        return TL_ENOMEM;
-    int bad = fputs(string, file) < 0;
-    tl_string_free(string);
-    return bad ? tl__fail(NULL, TL_EIO, "tl_plan_print: writing failed") : TL_OK;
 }
