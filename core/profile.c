@@ -109,7 +109,7 @@ void tl_profile_reset(void)
 static const char *operand_text(const tl_plan *p, tl_label l)
 {
     const char *name = tl__note_name(p, l);
-    return name ? name : l.buffer == TL_NONE ? "number" : p->buffer[l.buffer].op->name;
+    return name ? name : l.buffer == TL_NONE ? "number" : tl__note_maker(&p->buffer[l.buffer]);
 }
 
 static void text_of(const tl_plan *p, const tl_instr *i, char *text, size_t size)

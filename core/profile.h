@@ -10,7 +10,7 @@ TL_BEGIN_DECLS
  * environment switches it on from the start, and has it printed on stderr, and begun anew, whenever
  * the last tape of the process is freed.
  *
- * Costs some 50 ns for each instruction that runs while on, and nothing to speak of while off.
+ * Costs some 40 ns for each instruction that runs while on, and nothing to speak of while off.
  * Changes no bit of any result. May be called from any thread. */
 TL_API void tl_profile_on(int on);
 TL_API int tl_profile_is_on(void);

@@ -84,6 +84,21 @@ Test(profile, counts_calls_arithmetic_and_bytes_by_operation_and_scope)
     cr_assert_eq(tl_profile_totals().plans, 2);
 }
 
+Test(profile, an_operand_without_a_name_is_called_after_what_made_it)
+{
+    tl_tape *tape = check_tape(1);
+    tl_tensor x = check_random(tape, TL_F32, tl_shape2(H, H), 1), h0 = tl_exp(x);
+    tl_profile_on(1);
+    tl_scan s = tl_scan_open(tape, T, NULL);
+    tl_tensor h = tl_scan_carry(s, h0);
+    tl_scan_next(s, h, tl_tanh(tl_matmul(h, tl_sin(x))));
+    tl_scan_close(s);
+    h = tl_scan_last(s, h);
+    cr_assert_eq(tl_eval(1, &h), TL_OK);
+    cr_assert_eq(row_of("contract", "carry x sin  f32 [5,5], k=5").calls, T);
+    tl_tape_free(tape);
+}
+
 Test(profile, the_rows_make_the_whole_and_come_slowest_first)
 {
     float y[B * H];

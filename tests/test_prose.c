@@ -11,7 +11,7 @@ Test(prose, pieces_stand_one_behind_the_other)
     char want[5000] = "";
     for (int k = 0; k < 1000; k++) {
         tl__put(&t, "%d,", k);
-        snprintf(want + strlen(want), 8, "%d,", k);
+        snprintf(want + strlen(want), 16, "%d,", k);
     }
     char *text = tl__text_end(&t);
     cr_assert_str_eq(text, want);

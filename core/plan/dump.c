@@ -113,9 +113,9 @@ static void put_buffer(tl_dump *d, uint32_t k)
     snprintf(type, sizeof type, "%s %s", tl_dtype_name(b->dtype),
              tl_shape_text(b->shape, shape, sizeof shape));
     tl__put(&d->text, "  b%-4u %c %-18.40s %-11.11s %-20s %9s  %-14s #%u", k, letter_of(d->p, k),
-            buffer_name(d->p, k, name, sizeof name), b->op == &tl__op_room ? "carry" : b->op->name,
-            type, bytes_text((double)b->bytes, bytes, sizeof bytes),
-            where(d->p, b, place, sizeof place), s.first);
+            buffer_name(d->p, k, name, sizeof name), tl__note_maker(b), type,
+            bytes_text((double)b->bytes, bytes, sizeof bytes), where(d->p, b, place, sizeof place),
+            s.first);
     if (s.last > s.first)
         tl__put(&d->text, "..#%u", s.last);
     tl__put(&d->text, "\n");

@@ -272,3 +272,8 @@ const char *tl__note_name(const tl_plan *p, tl_label l)
         return NULL;
     return p->known[p->buffer[l.buffer].node].name;
 }
+
+const char *tl__note_maker(const tl_buffer *b)
+{
+    return b->op == &tl__op_room ? "carry" : b->op->name;
+}

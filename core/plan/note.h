@@ -34,5 +34,7 @@ TL_API char *tl__note_operations(const tl_note *note, char *text, size_t size);
 TL_API const char *tl__note_scope(const tl_plan *p, const tl_note *note);
 /* tl__note_name -- an operand's name or its buffer's, NULL if nobody has named it. */
 TL_API const char *tl__note_name(const tl_plan *p, tl_label l);
+/* tl__note_maker -- the operation that makes a buffer, "carry" for a carry's room. */
+TL_API const char *tl__note_maker(const tl_buffer *b);
 
 #endif
