@@ -23,10 +23,8 @@ static const struct {
     const char *name;
     unsigned bit;
 } pass_names[] = {
-    {"-fuse", TL_PASS_FUSE},
-    {"-hoist", TL_PASS_HOIST},
-    {"-layout", TL_PASS_LAYOUT},
-    {"-sink", TL_PASS_SINK},
+    {"-fuse", TL_PASS_FUSE}, {"-hoist", TL_PASS_HOIST},   {"-layout", TL_PASS_LAYOUT},
+    {"-sink", TL_PASS_SINK}, {"-period", TL_PASS_PERIOD},
 };
 enum { PASSES = sizeof pass_names / sizeof *pass_names, ALL_PASSES = (1 << PASSES) - 1 };
 
@@ -51,6 +49,26 @@ void tl__set_passes(unsigned mask)
 {
     atomic_store_explicit(&passes_mask, ALL_PASSES & ~mask, memory_order_relaxed);
     atomic_store_explicit(&passes_known, 1, memory_order_release);
+}
+
+static atomic_llong period_rows; /* 0: not known yet */
+
+int64_t tl__period_rows(void)
+{
+    enum { ROWS = 384 };
+    int64_t rows = atomic_load_explicit(&period_rows, memory_order_relaxed);
+    if (rows == 0) {
+        const char *text = getenv("TL_PERIOD_ROWS");
+        rows = text ? strtoll(text, NULL, 10) : 0;
+        rows = rows > 0 ? rows : ROWS;
+        tl__set_period_rows(rows);
+    }
+    return rows;
+}
+
+void tl__set_period_rows(int64_t rows)
+{
+    atomic_store_explicit(&period_rows, rows, memory_order_relaxed);
 }
 
 static double now(void)

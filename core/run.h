@@ -18,9 +18,20 @@ TL_API void tl__plans_free(tl_tape *tape);
 
 /* tl_pass -- switches of the passes, for debugging and tests; all on. Process-wide, part of the
  * plan's key. TL_PASSES=-fuse,-hoist in the environment. */
-enum { TL_PASS_FUSE = 1, TL_PASS_HOIST = 2, TL_PASS_LAYOUT = 4, TL_PASS_SINK = 8 };
+enum {
+    TL_PASS_FUSE = 1,
+    TL_PASS_HOIST = 2,
+    TL_PASS_LAYOUT = 4,
+    TL_PASS_SINK = 8,
+    TL_PASS_PERIOD = 16
+};
 TL_API unsigned tl__passes(void);
 TL_API void tl__set_passes(unsigned mask);
+
+/* tl__period_rows -- how many rows the products of a period have, about (plan/period.c); 384 unless
+ * TL_PERIOD_ROWS or the setter, for tests, say otherwise. Part of the plan's key. */
+TL_API int64_t tl__period_rows(void);
+TL_API void tl__set_period_rows(int64_t rows); /* 0: as at first */
 
 /* tl_run_stats -- counts since the tape was made, for tests and benchmarks. */
 typedef struct tl_run_stats {

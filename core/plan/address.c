@@ -35,6 +35,17 @@ static tl_shape without_first(tl_shape s)
     return out;
 }
 
+/* advance -- moves with the position of the loop. */
+static void advance(const tl_graph *g, const tl_val *x, int64_t step, tl_address *to)
+{
+    if (x->pace == 0)
+        return;
+    const uint32_t depth = g->block[x->block].depth - 1;
+    to->coef[depth] += x->pace * step;
+    if (x->within)
+        to->coef[TL_DEPTH + depth] -= x->pace * step;
+}
+
 /* row_of -- one entry of the first axis; rows that change with the loop get a coefficient. */
 static void row_of(const tl_graph *g, const tl_val *x, const tl_val *base, tl_address *to)
 {
@@ -42,8 +53,7 @@ static void row_of(const tl_graph *g, const tl_val *x, const tl_val *base, tl_ad
     tl_layout rest = {.offset = to->layout.offset + x->row * step};
     const tl_shape shape = without_first(base->shape);
     memcpy(rest.stride, to->layout.stride + 1, (size_t)shape.rank * sizeof *rest.stride);
-    if (x->pace)
-        to->coef[g->block[x->block].depth - 1] += x->pace * step;
+    advance(g, x, step, to);
     spread(&shape, &rest, &x->shape, &to->layout);
 }
 
@@ -107,6 +117,7 @@ const tl_address *tl__address_of(tl_graph *g, uint32_t v)
         break;
     case TL_VIA_ROWS:
         to.layout.offset += x.row * to.layout.stride[0];
+        advance(g, &x, to.layout.stride[0], &to);
         break;
     case TL_VIA_PIECE:
         piece_of(&x, &to);

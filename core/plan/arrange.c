@@ -132,7 +132,7 @@ static void place_next(tl_arrangement *d, const tl_gcarry *c)
     add_step(d, last);
 }
 
-/* A heap of steps that may run; the smallest place is on top. */
+/* A heap of steps that may run; on top is the first phase's, of these the smallest place. */
 typedef struct tl_heap {
     const tl_step *step;
     uint32_t *at, n;
@@ -140,7 +140,10 @@ typedef struct tl_heap {
 
 static int is_earlier(const tl_heap *h, uint32_t i, uint32_t j)
 {
+    static const uint8_t turn[TL_PHASES] = {[TL_PRE] = 0, [TL_STEPS] = 1, [TL_POST] = 2};
     const uint32_t x = h->at[i], y = h->at[j];
+    if (h->step[x].phase != h->step[y].phase)
+        return turn[h->step[x].phase] < turn[h->step[y].phase];
     return h->step[x].place != h->step[y].place ? h->step[x].place < h->step[y].place : x < y;
 }
 

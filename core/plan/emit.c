@@ -77,7 +77,7 @@ static tl_operand operand_of(tl_emitter *e, uint32_t v)
         o.base = e->base[a->root];
     else
         o.offset += e->offset[a->root];
-    for (uint32_t d = 0; d < TL_DEPTH; d++)
+    for (uint32_t d = 0; d < TL_POSITIONS; d++)
         if (a->coef[d])
             o.ncoef = d + 1;
     if (o.ncoef) {
@@ -107,6 +107,7 @@ static void emit_call(tl_emitter *e, tl_instr *to, const tl_step *s)
                                            : TL_INSTR_CALL;
     to->op = x->op;
     to->accumulate = x->accumulate;
+    to->clip = x->clip;
     to->noperands = nin + 1;
     to->operand = tl__emit_alloc(e, nin + 1, sizeof *to->operand);
     to->array = tl__emit_alloc(e, nin + 1, sizeof *to->array);
@@ -135,6 +136,7 @@ static void emit_block(tl_emitter *e, uint32_t b)
     tl_plan_block *to = &e->p->block[b];
     to->depth = from->depth;
     to->T = from->T;
+    to->period = from->period;
     to->reverse = from->reverse;
     to->draws = from->draws;
     to->first = (uint32_t)e->p->ninstrs;
@@ -154,6 +156,10 @@ static void emit_block(tl_emitter *e, uint32_t b)
             emit_call(e, i, s);
         }
         tl__note_make(&e->notes, i, s);
+        if (s->phase == TL_PRE)
+            to->steps = to->ninstrs;
+        if (s->phase != TL_POST)
+            to->trail = to->ninstrs;
     }
     for (uint32_t k = 0; k < from->norder && !g->code; k++)
         if (g->val[from->order[k]].op == &tl_op_time) {

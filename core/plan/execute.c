@@ -55,7 +55,8 @@ void tl__binding_scalar(tl_binding *b, const tl_plan *p, uint32_t base, double v
 /* tl_worker -- one thread of a run. */
 typedef struct tl_worker {
     tl_exec *x;
-    int64_t position[TL_DEPTH];
+    int64_t position[TL_POSITIONS];
+    int64_t time;      /* steps of this period */
     uint64_t draws;    /* of the steps before this one, in all loops around */
     char **data;       /* operands of a tile */
     tl_strided *array; /* operands of a call */
@@ -126,24 +127,60 @@ static void iota(const tl_strided *out)
         ((int32_t *)out->data)[k * out->stride[0]] = (int32_t)k;
 }
 
-static int run_block(tl_worker *w, const tl_plan_block *b);
+static int run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint32_t to);
+
+/* run_step -- step p of a loop. */
+static int run_step(tl_worker *w, const tl_plan_block *b, int64_t p)
+{
+    w->position[b->depth - 1] = p;
+    if (b->has_time) {
+        const int32_t t = (int32_t)p;
+        memcpy(address(w, &b->time), &t, sizeof t);
+    }
+    return run_instrs(w, b, b->steps, b->trail);
+}
+
+/* run_period -- `n` steps from `first` on, with what comes before and after them. */
+static int run_period(tl_worker *w, const tl_plan_block *b, int64_t first, int64_t n,
+                      uint64_t draws)
+{
+    int64_t *position = &w->position[b->depth - 1];
+    position[0] = position[TL_DEPTH] = first;
+    w->time = n;
+    int code = run_instrs(w, b, 0, b->steps);
+    for (int64_t k = 0; k < n && code == TL_OK; k++) {
+        const int64_t p = b->reverse ? first + n - 1 - k : first + k;
+        w->draws = draws + (uint64_t)(b->reverse ? b->T - 1 - p : p) * b->draws;
+        code = run_step(w, b, p);
+    }
+    position[0] = first;
+    w->time = n;
+    return code ? code : run_instrs(w, b, b->trail, b->ninstrs);
+}
 
 static int run_loop(tl_worker *w, const tl_plan_block *b)
 {
     const uint64_t draws = w->draws;
+    const int64_t P = b->period ? b->period : b->T > 0 ? b->T : 1, periods = (b->T + P - 1) / P;
     int code = TL_OK;
-    for (int64_t k = 0; k < b->T && code == TL_OK; k++) {
-        const int64_t p = b->reverse ? b->T - 1 - k : k;
-        w->position[b->depth - 1] = p;
-        w->draws = draws + (uint64_t)k * b->draws;
-        if (b->has_time) {
-            const int32_t t = (int32_t)p;
-            memcpy(address(w, &b->time), &t, sizeof t);
-        }
-        code = run_block(w, b);
+    for (int64_t k = 0; k < periods && code == TL_OK; k++) {
+        const int64_t first = (b->reverse ? periods - 1 - k : k) * P;
+        code = run_period(w, b, first, b->T - first < P ? b->T - first : P, draws);
     }
     w->draws = draws;
     return code;
+}
+
+/* clip -- shortens the first axis of some operands to the steps of this period. */
+static void clip(const tl_worker *w, const tl_instr *i, tl_shape *shape)
+{
+    for (uint32_t k = 0; k < i->noperands; k++) {
+        if (!(i->clip >> k & 1))
+            continue;
+        shape[k] = *w->array[k].shape;
+        shape[k].dim[0] = w->time;
+        w->array[k].shape = &shape[k];
+    }
 }
 
 static int run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
@@ -157,6 +194,9 @@ static int run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
     memcpy(w->array, i->array, i->noperands * sizeof *w->array);
     for (uint32_t k = 0; k < i->noperands; k++)
         w->array[k].data = address(w, &i->operand[k]);
+    tl_shape shape[3];
+    if (i->clip)
+        clip(w, i, shape);
     if (i->kind == TL_INSTR_CALL)
         return call(w, i, depth);
     if (i->kind == TL_INSTR_IOTA) {
@@ -167,16 +207,16 @@ static int run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
     return code ? fail(w, i, depth, code, "") : TL_OK;
 }
 
-static int run_block(tl_worker *w, const tl_plan_block *b)
+static int run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint32_t to)
 {
-    tl_tally *tally = w->tally ? w->tally + b->first : NULL;
-    uint64_t from = tally ? tl__profile_clock() : 0;
+    tl_tally *tally = w->tally ? w->tally + b->first + from : NULL;
+    uint64_t start = tally ? tl__profile_clock() : 0;
     int code = TL_OK;
-    for (const tl_instr *i = b->instr, *end = i + b->ninstrs; i < end && code == TL_OK; i++) {
+    for (const tl_instr *i = b->instr + from, *end = b->instr + to; i < end && code == TL_OK; i++) {
         code = i->kind == TL_INSTR_LOOP ? run_loop(w, &w->x->plan->block[i->block])
                                         : run_instr(w, i, b->depth);
         if (tally)
-            tl__tally(tally++, &from);
+            tl__tally(tally++, &start);
     }
     return code;
 }
@@ -189,5 +229,5 @@ int tl__execute(tl_exec *x)
     w.data = (char **)(void *)(w.array + p->most);
     w.registers = x->scratch + tl__operand_bytes(p->most);
     x->binding->address[0] = x->slab;
-    return p->nblocks ? run_block(&w, &p->block[0]) : TL_OK;
+    return p->nblocks ? run_instrs(&w, &p->block[0], 0, p->block[0].ninstrs) : TL_OK;
 }

@@ -44,6 +44,7 @@ uint32_t tl__step_add(tl_graph *g, tl_step_kind kind, uint32_t v)
     memset(s, 0, sizeof *s);
     s->kind = kind;
     s->block = g->val[v].block;
+    s->phase = g->val[v].phase;
     tl__list_add(g, &s->val, v);
     g->val[v].step = g->nsteps;
     return g->nsteps++;
@@ -91,8 +92,8 @@ void tl__iteration_strides(const tl_graph *g, uint32_t operand, const tl_shape *
 static int is_fusible(const tl_graph *g, const tl_val *v, uint32_t src)
 {
     const tl_val *u = &g->val[src];
-    if (!tl__is_pointwise(u) || u->block != v->block || u->solo || v->solo ||
-        !(tl__passes() & TL_PASS_FUSE))
+    if (!tl__is_pointwise(u) || u->block != v->block || u->phase != v->phase || u->solo ||
+        v->solo || !(tl__passes() & TL_PASS_FUSE))
         return 0;
     return tl_shape_equal(tl__iteration(&u->shape), tl__iteration(&v->shape));
 }
@@ -170,7 +171,7 @@ static void group(tl_graph *g, tl_groups *t, uint32_t v)
     uint32_t at = hash_group(x->level, &shape) & (t->size - 1);
     for (; t->table[at] != TL_NONE; at = (at + 1) & (t->size - 1)) {
         const tl_val *first = &g->val[g->step[t->table[at]].val.at[0]];
-        if (first->block == x->block && first->level == x->level &&
+        if (first->block == x->block && first->phase == x->phase && first->level == x->level &&
             tl_shape_equal(tl__iteration(&first->shape), shape))
             break;
     }

@@ -22,6 +22,16 @@ const tl_op tl__op_room = {.name = "room",
                            .no_gradient = 1};
 const tl_op tl__op_iota = {
     .name = "iota", .doc = "0, 1, 2, ...", .grad_doc = "none", .kind = TL_OTHER, .no_gradient = 1};
+const tl_op tl__op_rows = {.name = "rows",
+                           .doc = "the rows of a period",
+                           .grad_doc = "none",
+                           .kind = TL_VIEW,
+                           .no_gradient = 1};
+const tl_op tl__op_shown = {.name = "shown",
+                            .doc = "what a loop has left in a room",
+                            .grad_doc = "none",
+                            .kind = TL_RESULT,
+                            .no_gradient = 1};
 
 int tl__graph_fail(tl_graph *g, int code, const char *format, ...)
 {
@@ -223,7 +233,7 @@ static void use_all(tl_work *w, uint32_t v)
             use(w, x->in[k]);
     use(w, x->base);
     use(w, x->after);
-    if (x->op == &tl_op_stacked || x->op == &tl_op_summed)
+    if (x->op == &tl_op_stacked || x->op == &tl_op_summed || x->op == &tl__op_shown)
         use(w, x->of);
     if (x->op == &tl_op_last)
         use(w, g->block[x->loop].carry[x->of].source);

@@ -13,7 +13,16 @@
 
 #include "core/plan/stretch.h"
 
-enum { TL_DEPTH = 6 }; /* loops inside loops at most */
+enum {
+    TL_DEPTH = 6, /* loops inside loops at most */
+    /* positions that an address may depend on: of the loop at each depth, then of the first step
+     * of its period */
+    TL_POSITIONS = 2 * TL_DEPTH
+};
+
+/* tl_phase -- when a value of a body is computed: in every step, or once for all steps of a period
+ * (period.c), before the first of them or after the last. */
+typedef enum tl_phase { TL_STEPS, TL_PRE, TL_POST, TL_PHASES } tl_phase;
 
 /* tl_via -- where a value's elements lie. Each but the first two is a place in the buffer of
  * another value, `base`. */
@@ -22,9 +31,10 @@ typedef enum tl_via {
     TL_BOUND,    /* a live value of the tape */
     TL_VIA_VIEW, /* by op->view */
     TL_VIA_SAME, /* exactly there; the shapes may differ in axes of extent 1 */
-    /* entry row + pace * p of base's first axis, p the position of the loop around this value */
+    /* entry row + pace * p of base's first axis, p the position of the loop around this value,
+     * counted from the first step of its period if `within` */
     TL_VIA_ROW,
-    TL_VIA_ROWS,  /* entries from row on of base's first axis */
+    TL_VIA_ROWS,  /* entries from row + pace * p on of base's first axis */
     TL_VIA_PIECE, /* in base from at[] on */
     TL_VIA_NONE   /* repeated along a new first axis */
 } tl_via;
@@ -40,7 +50,7 @@ typedef enum tl_origin {
 typedef struct tl_address {
     uint32_t root; /* the value that owns the buffer */
     tl_layout layout;
-    int64_t coef[TL_DEPTH]; /* elements per position of the loop at each depth */
+    int64_t coef[TL_POSITIONS]; /* elements per position */
 } tl_address;
 
 typedef struct tl_val {
@@ -66,7 +76,12 @@ typedef struct tl_val {
     uint8_t material;  /* a constant that somebody reads from memory */
     uint8_t numbers;   /* has attributes that are bound when run */
     uint8_t resolved;
-    uint8_t origin; /* tl_origin */
+    uint8_t origin;  /* tl_origin */
+    uint8_t settled; /* values of a body lie in it */
+    uint8_t phase;   /* tl_phase */
+    uint8_t within;  /* TL_VIA_ROW: rows of a period */
+    uint8_t clip; /* bit k: the first axis of operand k (of the result behind them) is the steps of
+                       a period, of which the last may have fewer */
     /* storage */
     tl_via via;
     uint32_t base;
@@ -85,7 +100,7 @@ typedef struct tl_gcarry {
 
 typedef struct tl_block {
     uint32_t parent, depth, loop;
-    int64_t T;
+    int64_t T, period; /* steps; of a period, 0: there are none */
     int reverse;
     uint64_t draws;
     tl_gcarry *carry;
@@ -140,7 +155,7 @@ TL_API void tl__graph_order(tl_graph *g);
 TL_API int tl__graph_within(const tl_graph *g, uint32_t b, uint32_t outer);
 
 /* Operations that only the planner records. */
-extern TL_API const tl_op tl__op_copy, tl__op_room, tl__op_iota;
+extern TL_API const tl_op tl__op_copy, tl__op_room, tl__op_iota, tl__op_rows, tl__op_shown;
 
 /* The passes, in the order in which they run; each is in the file of its name. */
 TL_API void tl__pass_same(tl_graph *g);
@@ -148,14 +163,31 @@ TL_API void tl__pass_hoist(tl_graph *g);
 TL_API void tl__pass_lift(tl_graph *g);
 TL_API void tl__pass_sink(tl_graph *g);
 TL_API void tl__pass_narrow(tl_graph *g);
+TL_API void tl__pass_settle(tl_graph *g);
+TL_API void tl__pass_period(tl_graph *g);
 TL_API void tl__pass_lower(tl_graph *g);
 TL_API void tl__pass_address(tl_graph *g);
 TL_API void tl__pass_fuse(tl_graph *g);
 TL_API void tl__pass_arrange(tl_graph *g);
 
-/* tl__settle -- puts the body's value of a stacked result where it was computed from; returns what
- * shows the result then, TL_NONE if it needs a place of its own. */
-TL_API uint32_t tl__settle(tl_graph *g, uint32_t r);
+/* tl__placeable -- v itself or a copy of it, computed in this block and free to be placed.
+ * tl__place -- gives v, with what it adds into, its place. */
+TL_API uint32_t tl__placeable(tl_graph *g, uint32_t v, uint32_t block);
+TL_API void tl__place(tl_graph *g, uint32_t v, tl_via via, uint32_t base, int64_t row,
+                      int64_t pace);
+
+/* tl__is_carried -- whether v is a carry of the block, or what one becomes. */
+static inline int tl__is_carried(const tl_graph *g, uint32_t block, uint32_t v)
+{
+    const tl_block *b = &g->block[block];
+    for (uint32_t i = 0; i < b->ncarries; i++)
+        if (b->carry[i].next == v || b->carry[i].source == v)
+            return 1;
+    return 0;
+}
+
+/* tl__become -- a result turns into a view of `base`, after the loop. */
+TL_API void tl__become(tl_graph *g, uint32_t r, tl_via via, uint32_t base, int64_t row);
 
 /* tl__lead_of -- asks v's operation for one more axis on the operands in `led`; the new
  * structural attributes are the graph's. 0 when it refuses. */

@@ -59,6 +59,18 @@ static void touch(tl_pack *p, uint32_t root, uint32_t block, uint32_t at)
     p->touched[root] = 1;
 }
 
+/* touch_step -- the buffer of value v, by step s. What is not of the steps of a loop alone lives
+ * through all of them. */
+static void touch_step(tl_pack *p, const tl_step *s, uint32_t v)
+{
+    const uint32_t root = p->g->val[v].address.root;
+    touch(p, root, s->block, s->place);
+    if (s->phase != TL_STEPS && p->g->val[root].block == s->block) {
+        touch(p, root, s->block, 0);
+        touch(p, root, s->block, p->g->block[s->block].nsteps);
+    }
+}
+
 /* find_spans -- by now step.place is the position in running order. */
 static void find_spans(tl_pack *p)
 {
@@ -71,10 +83,10 @@ static void find_spans(tl_pack *p)
         for (uint32_t k = 0; k < step->val.n; k++) {
             const tl_val *x = &g->val[step->val.at[k]];
             if (x->op->kind != TL_LOOP)
-                touch(p, x->address.root, step->block, step->place);
+                touch_step(p, step, step->val.at[k]);
             for (uint32_t i = 0; i < x->nin; i++)
                 if (g->val[x->in[i]].resolved)
-                    touch(p, g->val[x->in[i]].address.root, step->block, step->place);
+                    touch_step(p, step, x->in[i]);
         }
     }
     for (uint32_t b = 1; b < g->nblocks; b++)

@@ -7,6 +7,11 @@
  *              contract(stacked(dz), W)       one large product
  *              contract(stacked(dz), xs)      t is one more summed axis
  *
+ * A sum of products is lifted term by term. What is stacked anyway is added up after the loop, too:
+ *
+ *     before   for t:  db = sum(dz)           summed(db)        stacked(dz)
+ *     after    sum(stacked(dz))               over t as well
+ *
  * The counterpart of hoisting: there a product's operands are known before the loop, here its
  * result is not needed before the end. */
 #include "core/plan/graph.h"
@@ -49,6 +54,42 @@ static const int64_t *without_axis(tl_graph *g, int ni, const int64_t *i)
     return to;
 }
 
+/* is_liftable -- a product, or a sum of products, that only one value reads. */
+static int is_liftable(const tl_graph *g, uint32_t v, uint32_t block)
+{
+    const tl_val *x = &g->val[v];
+    if (x->block != block || x->uses > 1)
+        return 0;
+    if (x->op == &tl_op_add)
+        return tl_shape_equal(g->val[x->in[0]].shape, g->val[x->in[1]].shape) &&
+               is_liftable(g, x->in[0], block) && is_liftable(g, x->in[1], block);
+    return x->op->kind == TL_CONTRACTION && x->nin == 2;
+}
+
+/* split -- a result of a sum becomes the sum of the terms' results; both are lifted in turn. */
+static void split(tl_graph *g, uint32_t r)
+{
+    const tl_val x = g->val[r], sum = g->val[x.of];
+    uint32_t *in = tl__graph_alloc(g, 2, sizeof *in);
+    for (uint32_t k = 0; in && k < 2; k++) {
+        in[k] = tl__graph_add(g, x.op, x.block, x.dtype, x.shape, x.nin, x.in);
+        if (in[k] == TL_NONE)
+            return;
+        g->val[in[k]].loop = x.loop;
+        g->val[in[k]].of = sum.in[k];
+        g->val[in[k]].needed = 1;
+    }
+    if (!in)
+        return;
+    tl_val *to = &g->val[r];
+    to->op = &tl_op_add;
+    to->nin = 2;
+    to->in = in;
+    to->ni = 0;
+    to->loop = to->of = TL_NONE;
+    to->node = sum.node;
+}
+
 /* lift_result -- turns result r of block b into the product over all steps, if it can be. */
 static void lift_result(tl_graph *g, uint32_t r)
 {
@@ -87,13 +128,59 @@ static void lift_result(tl_graph *g, uint32_t r)
         to->node = x.node;
 }
 
+/* lift_sum -- a sum of what is stacked anyway is taken over the steps as well. */
+static void lift_sum(tl_graph *g, uint32_t r)
+{
+    const uint32_t block = g->val[r].loop, v = g->val[r].of;
+    const tl_val x = g->val[v];
+    if (x.block != block || x.op != &tl_op_sum || x.uses > 1 || x.shape.rank >= TL_MAX_RANK)
+        return;
+    uint32_t from = TL_NONE;
+    for (uint32_t u = 0; u < g->nvals && from == TL_NONE; u++)
+        if (g->val[u].needed && g->val[u].op == &tl_op_stacked && g->val[u].loop == block &&
+            g->val[u].of == x.in[0])
+            from = u;
+    int64_t *axes = from == TL_NONE ? NULL : tl__graph_alloc(g, 1, sizeof *axes);
+    if (!axes)
+        return;
+    tl_shape shape = {.rank = x.shape.rank + 1, .dim = {1}};
+    memcpy(shape.dim + 1, x.shape.dim, (size_t)x.shape.rank * sizeof *x.shape.dim);
+    const uint32_t sum = tl__graph_add(g, x.op, g->block[block].parent, x.dtype, shape, 1, &from);
+    uint32_t *in = tl__graph_alloc(g, 1, sizeof *in);
+    if (sum == TL_NONE || !in)
+        return;
+    *axes = x.i[0] | (int64_t)1 << x.shape.rank;
+    *in = sum;
+    g->val[sum].node = x.node;
+    g->val[sum].ni = 1;
+    g->val[sum].i = axes;
+    tl_val *to = &g->val[r];
+    to->op = &tl_op_reshape;
+    to->nin = 1;
+    to->in = in;
+    to->ni = 0;
+    to->loop = to->of = TL_NONE;
+}
+
+static int is_result(const tl_graph *g, uint32_t r, const tl_op *op)
+{
+    const tl_val *x = &g->val[r];
+    return x->needed && x->op == op && g->block[x->loop].T > 0;
+}
+
 void tl__pass_lift(tl_graph *g)
 {
     tl__graph_mark(g);
     for (uint32_t r = 0; r < g->nvals && !g->code; r++) {
-        const tl_val *x = &g->val[r];
-        if (x->needed && (x->op == &tl_op_stacked || x->op == &tl_op_summed) &&
-            g->block[x->loop].T > 0)
+        if (!is_result(g, r, &tl_op_stacked) && !is_result(g, r, &tl_op_summed))
+            continue;
+        if (g->val[g->val[r].of].op == &tl_op_add && is_liftable(g, g->val[r].of, g->val[r].loop))
+            split(g, r);
+        else
             lift_result(g, r);
     }
+    tl__graph_mark(g);
+    for (uint32_t r = 0; r < g->nvals && !g->code; r++)
+        if (is_result(g, r, &tl_op_summed))
+            lift_sum(g, r);
 }

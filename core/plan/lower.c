@@ -43,8 +43,7 @@ static int is_placeable(const tl_graph *g, uint32_t v, uint32_t block)
     }
 }
 
-/* place -- gives v, with what it adds into, its place. */
-static void place(tl_graph *g, uint32_t v, tl_via via, uint32_t base, int64_t row, int64_t pace)
+void tl__place(tl_graph *g, uint32_t v, tl_via via, uint32_t base, int64_t row, int64_t pace)
 {
     tl_val *x = &g->val[tl__home_of(g, v)];
     x->via = via;
@@ -53,9 +52,8 @@ static void place(tl_graph *g, uint32_t v, tl_via via, uint32_t base, int64_t ro
     x->pace = pace;
 }
 
-/* placeable -- v itself or a copy of it, computed in this block and free to be placed. Looks
- * behind views that only add or drop axes of extent 1. */
-static uint32_t placeable(tl_graph *g, uint32_t v, uint32_t block)
+/* Looks behind views that only add or drop axes of extent 1. */
+uint32_t tl__placeable(tl_graph *g, uint32_t v, uint32_t block)
 {
     for (uint32_t u = v;;) {
         const tl_val *x = &g->val[u];
@@ -90,8 +88,7 @@ static tl_shape with_rows(int64_t rows, tl_shape s)
     return out;
 }
 
-/* become -- a result turns into a view of `base`, after the loop. */
-static void become(tl_graph *g, uint32_t r, tl_via via, uint32_t base, int64_t row)
+void tl__become(tl_graph *g, uint32_t r, tl_via via, uint32_t base, int64_t row)
 {
     const uint32_t loop = g->block[g->val[r].loop].loop, in[2] = {loop, base};
     uint32_t *copy = tl__graph_alloc(g, 2, sizeof *copy);
@@ -100,7 +97,7 @@ static void become(tl_graph *g, uint32_t r, tl_via via, uint32_t base, int64_t r
     memcpy(copy, in, sizeof in);
     g->val[r].in = copy;
     g->val[r].nin = 2;
-    place(g, r, via, base, row, 0);
+    tl__place(g, r, via, base, row, 0);
 }
 
 /* find_stacked -- the needed stacked results of value v of block b, chained: returns the first
@@ -173,25 +170,25 @@ static void make_room(tl_graph *g, uint32_t b, uint32_t i)
     g->val[c.source].in = in;
     g->val[c.source].nin = 1;
     if (history) {
-        place(g, start, TL_VIA_ROW, c.room, first, 0);
-        place(g, c.source, TL_VIA_ROW, c.room, read, 1);
+        tl__place(g, start, TL_VIA_ROW, c.room, first, 0);
+        tl__place(g, c.source, TL_VIA_ROW, c.room, read, 1);
         for (uint32_t r; (r = find_stacked(g, b, c.source, 0)) != TL_NONE && !g->code;)
-            become(g, r, TL_VIA_ROWS, c.room, read);
+            tl__become(g, r, TL_VIA_ROWS, c.room, read);
         for (uint32_t r; (r = find_stacked(g, b, c.next, 0)) != TL_NONE && !g->code;)
-            become(g, r, TL_VIA_ROWS, c.room, 1 - read);
-        uint32_t next = placeable(g, c.next, b);
+            tl__become(g, r, TL_VIA_ROWS, c.room, 1 - read);
+        uint32_t next = tl__placeable(g, c.next, b);
         if (g->code)
             return;
-        place(g, next, TL_VIA_ROW, c.room, 1 - read, 1);
+        tl__place(g, next, TL_VIA_ROW, c.room, 1 - read, 1);
         c.next = next;
     } else {
-        place(g, start, TL_VIA_SAME, c.room, 0, 0);
-        place(g, c.source, TL_VIA_SAME, c.room, 0, 0);
+        tl__place(g, start, TL_VIA_SAME, c.room, 0, 0);
+        tl__place(g, c.source, TL_VIA_SAME, c.room, 0, 0);
     }
     for (uint32_t r = 0; r < g->nvals && !g->code; r++)
         if (g->val[r].needed && g->val[r].op == &tl_op_last && g->val[r].loop == b &&
             g->val[r].of == i)
-            become(g, r, history ? TL_VIA_ROW : TL_VIA_SAME, c.room, history ? last : 0);
+            tl__become(g, r, history ? TL_VIA_ROW : TL_VIA_SAME, c.room, history ? last : 0);
     g->block[b].carry[i] = c;
 }
 
@@ -204,21 +201,18 @@ static void place_stacked(tl_graph *g, uint32_t r)
     for (uint32_t s = 0; s < r; s++)
         if (g->val[s].needed && g->val[s].op == &tl_op_stacked && g->val[s].loop == b &&
             g->val[s].of == v) {
-            become(g, r, TL_VIA_SAME, s, 0);
+            tl__become(g, r, TL_VIA_SAME, s, 0);
             return;
         }
-    const uint32_t settled = tl__passes() & TL_PASS_SINK ? tl__settle(g, r) : TL_NONE;
-    if (settled != TL_NONE) {
-        become(g, r, TL_VIA_SAME, settled, 0);
-    } else if (x.block != b) {
-        become(g, r, TL_VIA_NONE, v, 0);
+    if (x.block != b) {
+        tl__become(g, r, TL_VIA_NONE, v, 0);
     } else if (x.op == &tl_op_each) {
-        become(g, r, TL_VIA_SAME, x.in[0], 0);
+        tl__become(g, r, TL_VIA_SAME, x.in[0], 0);
     } else {
-        uint32_t p = placeable(g, v, b);
+        uint32_t p = tl__placeable(g, v, b);
         if (p == TL_NONE)
             return;
-        place(g, p, TL_VIA_ROW, r, 0, 1);
+        tl__place(g, p, TL_VIA_ROW, r, 0, 1);
         g->val[r].of = p;
     }
 }
@@ -280,7 +274,7 @@ static void lower_assemble(tl_graph *g, uint32_t v)
         former = tl__graph_copy(g, zero, x.block, x.shape);
         if (g->code)
             return;
-        place(g, former, TL_VIA_SAME, v, 0, 0);
+        tl__place(g, former, TL_VIA_SAME, v, 0, 0);
         g->val[former].solo = 1;
         g->val[former].after = x.after;
     }
@@ -293,7 +287,7 @@ static void lower_assemble(tl_graph *g, uint32_t v)
                 tl__graph_add(g, &tl__op_room, x.block, x.dtype, g->val[piece].shape, 0, NULL);
             if (part == TL_NONE)
                 return;
-            place(g, part, TL_VIA_PIECE, v, 0, 0);
+            tl__place(g, part, TL_VIA_PIECE, v, 0, 0);
             g->val[part].at = at;
             g->val[part].as = g->val[part].shape;
             g->val[part].after = former;
@@ -303,12 +297,12 @@ static void lower_assemble(tl_graph *g, uint32_t v)
                 return;
             g->val[piece].solo = 1;
         } else {
-            uint32_t p0 = placeable(g, piece, x.block);
+            uint32_t p0 = tl__placeable(g, piece, x.block);
             if (p0 == TL_NONE)
                 return;
             piece = p0;
         }
-        place(g, piece, TL_VIA_PIECE, v, 0, 0);
+        tl__place(g, piece, TL_VIA_PIECE, v, 0, 0);
         tl_val *home = &g->val[tl__home_of(g, piece)];
         home->at = at;
         home->as = g->val[x.in[p]].shape;

@@ -1,7 +1,7 @@
 /* plan.c -- makes a plan: from the stretch to the graph, through the passes, to instructions.
  *
  *     stretch --> graph --> same --> hoist --> lift --> sink --> narrow    what is computed
- *                 lower --> address                                 where
+ *                 settle --> period --> lower --> address            where
  *                 fuse --> arrange --> layout, emit --> plan        when and how */
 #include "core/plan/plan.h"
 #include "core/plan/note.h"
@@ -28,6 +28,10 @@ static void run_passes(tl_graph *g, tl_plan *p)
         tl__pass_sink(g);
     if (on & TL_PASS_FUSE)
         tl__pass_narrow(g);
+    if (on & TL_PASS_SINK)
+        tl__pass_settle(g);
+    if (on & TL_PASS_PERIOD)
+        tl__pass_period(g);
     tl__pass_lower(g);
     tl__graph_mark(g);
     tl__graph_order(g);

@@ -61,16 +61,20 @@ typedef struct tl_instr {
     tl_strided *array;
     int accumulate;
     const tl_note *note;
+    uint32_t clip; /* bit k: the first axis of array k is the steps of a period */
 } tl_instr;
 
 typedef struct tl_plan_block {
     uint32_t depth;
-    int64_t T;
+    int64_t T, period; /* steps; of a period, 0: there are none */
     int reverse;
     uint64_t draws;
     uint32_t ninstrs;
     uint32_t first; /* number of its first instruction among those of all blocks */
+    /* what runs before a period, instr[0 .. steps), in every step, [steps .. trail), and after a
+     * period, [trail .. ninstrs) */
     tl_instr *instr;
+    uint32_t steps, trail;
     int has_time;
     tl_operand time;
 } tl_plan_block;

@@ -83,24 +83,35 @@ static uint32_t shown(tl_graph *g, uint32_t rows, uint32_t start, tl_shape shape
     return v;
 }
 
-uint32_t tl__settle(tl_graph *g, uint32_t r)
+static void settle(tl_graph *g, uint32_t r)
 {
     const uint32_t block = g->val[r].loop, v = g->val[r].of;
     const tl_val x = g->val[v];
-    if (x.block != block || !tl__is_pointwise(&x) || x.via != TL_OWN || x.keep)
-        return TL_NONE;
+    if (x.block != block || !tl__is_pointwise(&x) || x.via != TL_OWN || x.keep ||
+        tl__is_carried(g, block, v))
+        return;
     const uint32_t start = chain_start(g, v, block);
     if (start == TL_NONE)
-        return TL_NONE;
+        return;
     const int is_part = g->val[start].op == &tl_op_slice;
     const uint32_t sum = is_part ? g->val[start].in[0] : start;
     const uint32_t rows = rows_of(g, sum);
     if (rows == TL_NONE || (is_part && !is_apart(g, sum, start)))
-        return TL_NONE;
+        return;
     const uint32_t place = shown(g, rows, start, g->val[r].shape);
     if (place == TL_NONE)
-        return TL_NONE;
+        return;
     g->val[v].via = TL_VIA_SAME;
     g->val[v].base = start;
-    return place;
+    g->val[rows].settled = 1;
+    tl__become(g, r, TL_VIA_SAME, place, 0);
+}
+
+void tl__pass_settle(tl_graph *g)
+{
+    tl__graph_mark(g);
+    const uint32_t n = g->nvals;
+    for (uint32_t r = 0; r < n && !g->code; r++)
+        if (g->val[r].needed && g->val[r].op == &tl_op_stacked && g->val[r].via == TL_OWN)
+            settle(g, r);
 }

@@ -25,6 +25,7 @@ typedef struct tl_list {
 
 struct tl_step {
     tl_step_kind kind;
+    uint8_t phase; /* tl_phase, of its values */
     uint32_t block;
     tl_list val;    /* what it makes; topological order */
     tl_list before; /* steps that come first, with repetitions */
