@@ -131,9 +131,10 @@ static void lift_result(tl_graph *g, uint32_t r)
 /* lift_sum -- a sum of what is stacked anyway is taken over the steps as well. */
 static void lift_sum(tl_graph *g, uint32_t r)
 {
-    const uint32_t block = g->val[r].loop, v = g->val[r].of;
+    const uint32_t block = g->val[r].loop, v = tl__through_views(g, g->val[r].of);
     const tl_val x = g->val[v];
-    if (x.block != block || x.op != &tl_op_sum || x.uses > 1 || x.shape.rank >= TL_MAX_RANK)
+    if (x.block != block || x.op != &tl_op_sum || x.uses > 1 || g->val[g->val[r].of].uses > 1 ||
+        x.shape.rank >= TL_MAX_RANK)
         return;
     uint32_t from = TL_NONE;
     for (uint32_t u = 0; u < g->nvals && from == TL_NONE; u++)
