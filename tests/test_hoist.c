@@ -131,6 +131,29 @@ Test(hoist, weight_gradients_are_products_over_all_steps)
     tl_tape_free(p.tape);
 }
 
+Test(hoist, a_sum_of_products_is_lifted_term_by_term_and_read)
+{
+    const unsigned all = tl__passes();
+    double got[2][T * B * I];
+    for (int k = 0; k < 2; k++) {
+        parts p = parts_new();
+        tl__set_passes(k ? all : all & ~(unsigned)TL_PASS_HOIST);
+        tl_scan s = tl_scan_open(p.tape, T, NULL);
+        tl_tensor h = tl_scan_carry(s, p.h0), x = tl_scan_each(s, p.xs), none = {0};
+        tl_tensor a = tl_sigmoid(tl_linear(x, p.w, none)), b = tl_tanh(tl_linear(x, p.w, none));
+        tl_scan_next(s, h, tl_add(tl_mul(a, tl_linear(h, p.u, none)), b));
+        tl_scan_close(s);
+        tl_tensor loss = tl_sum_all(tl_square(tl_scan_last(s, h))), dx;
+        tl_no_grad_open(p.tape);
+        cr_assert_eq(tl_grad(1, &loss, NULL, 1, &p.xs, &dx), TL_OK);
+        tl_no_grad_close(p.tape);
+        cr_assert_eq(tl_read_f64(dx, got[k], T * B * I), TL_OK, "%s", tl_tape_error(p.tape));
+        tl_tape_free(p.tape);
+    }
+    tl__set_passes(all);
+    assert_allclose(T * B * I, got[1], got[0], 1e-12, 1e-13);
+}
+
 /* results -- values and gradients of a model, as doubles. */
 static int results(tl_tensor (*model)(parts p), double *out)
 {

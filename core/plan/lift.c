@@ -87,7 +87,8 @@ static void split(tl_graph *g, uint32_t r)
     to->in = in;
     to->ni = 0;
     to->loop = to->of = TL_NONE;
-    to->node = sum.node;
+    if (to->node == TL_NONE)
+        to->node = sum.node;
 }
 
 /* lift_result -- turns result r of block b into the product over all steps, if it can be. */
