@@ -11,5 +11,6 @@
 #include "ops/noise.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
+#include "ops/vocab_loss.h"
 
 #endif
