@@ -18,7 +18,7 @@ TL_BEGIN_DECLS
  *   c       [...]    i32 class of each row, 0 <= c < V, or skip
  *   skip    a label that means "no label here", usually -1; N counts the rows with another
  *   chunk   classes whose logits are there at a time; 0: so many that those of all rows take
- *           about 2 MB; V or more: all of them, as tl_cross_entropy
+ *           about 1 MB, or some 256; V or more: all of them, as tl_cross_entropy
  *   return  []       0 when every row is skipped
  *
  * A scan over blocks of classes that recomputes: memory for [N,chunk] logits and one number for
