@@ -44,7 +44,7 @@ typedef struct product {
     int64_t first, all; /* columns of the panels: the first wanted, how many there are */
     int add;
     int together; /* panels side by side */
-    int pack_a, in_place, in_tile;
+    int pack_a, in_place, down, in_tile;
     char *left, *right, *tile;
 } product;
 
@@ -90,7 +90,7 @@ typedef struct block {
 } block;
 
 /* strips -- one panel, or some side by side, times all rows of the block. */
-static void strips(const product *q, const block *l, tl_strip s, int panels, int64_t j)
+static void strips(const product *q, const block *l, tl_strip s, int panels, int down, int64_t j)
 {
     int64_t rows = q->with->rows, parts = divide_up(l->m, rows), ld = panels * q->with->width;
     s.k = l->k;
@@ -108,7 +108,9 @@ static void strips(const product *q, const block *l, tl_strip s, int panels, int
             s.left = at(q, q->a, l->ic + i, l->pc);
         }
         s.c = at(q, q->c, l->ic + i, j);
-        tl_strip_fn kernel = panels > 1 ? q->with->wide[end - i] : q->with->one[end - i];
+        tl_strip_fn kernel = down         ? q->with->down[end - i]
+                             : panels > 1 ? q->with->wide[end - i]
+                                          : q->with->one[end - i];
         if (!q->in_tile) {
             kernel(&s);
             continue;
@@ -122,6 +124,16 @@ static void strips(const product *q, const block *l, tl_strip s, int panels, int
     }
 }
 
+/* pack -- n <= width columns of b into a panel. */
+static void pack(const tl_strips *with, tl_dtype dtype, int64_t n, int64_t k, const void *b,
+                 int64_t rs, int64_t cs, void *to)
+{
+    if (rs == 1 && n == with->width)
+        with->pack(k, b, cs, to);
+    else
+        tl__panel_pack(dtype, n, k, with->width, with->width, b, cs, rs, to);
+}
+
 /* columns -- all panels times the rows of the block. Panels packed before may begin in the middle
  * of one: what the kernel then reads behind a row of it is the next row, and not used. */
 static void columns(const product *q, const block *l)
@@ -133,19 +145,25 @@ static void columns(const product *q, const block *l)
         int panels = skip == 0 && q->n - j >= together * width ? together : 1;
         n = lesser(panels * width - skip, q->n - j);
         tl_strip s = {.n = n, .ldb = width, .step = l->k * width};
+        int down = q->down && n == width;
         if (q->panels) {
             int64_t before = l->pc * divide_up(q->all, width) + (q->first + j) / width * l->k;
             s.right = q->panels + (before * width + skip) * q->size;
+        } else if (down) {
+            s.right = at(q, q->b, l->pc, j);
+            s.ldb = q->b.cs;
         } else if (q->in_place && n == panels * width) {
             s.right = at(q, q->b, l->pc, j);
             s.ldb = q->b.rs;
             s.step = width;
         } else {
-            tl__panel_pack(q->dtype, n, l->k, width, width, at(q, q->b, l->pc, j), q->b.cs, q->b.rs,
-                           q->right);
+            for (int i = 0; i < panels; i++)
+                pack(q->with, q->dtype, lesser(width, n - i * width), l->k,
+                     at(q, q->b, l->pc, j + i * width), q->b.rs, q->b.cs,
+                     q->right + i * s.step * q->size);
             s.right = q->right;
         }
-        strips(q, l, s, panels, j);
+        strips(q, l, s, panels, down, j);
     }
 }
 
@@ -188,6 +206,9 @@ static int prepare(product *q, char *local, tl_buf **buf)
     int together = q->with->panels[lesser(q->m, rows)];
     q->pack_a = packs_left(q);
     q->in_place = q->b.cs == 1 && q->m <= rows;
+    q->down = !q->panels && !q->in_place && q->b.rs == 1 && q->a.cs == 1 && q->m <= TL_STRIP_DOWN;
+    if (q->down)
+        together = 1;
     if (!q->panels && !q->in_place && together * width * k * q->size > NEAREST)
         together = 1;
     q->together = together;
@@ -273,12 +294,16 @@ size_t tl__panels_bytes(tl_dtype dtype, int64_t k, int64_t n)
 
 void tl__panels_pack(tl_dtype dtype, int64_t k, int64_t n, tl_matrix b, void *to)
 {
-    int64_t width = tl__strips(dtype)->width, size = (int64_t)tl_dtype_size(dtype);
+    const tl_strips *with = tl__strips(dtype);
+    int64_t width = with->width, size = (int64_t)tl_dtype_size(dtype);
     int64_t columns = divide_up(n, width) * width;
     for (int64_t pc = 0; pc < k; pc += KC)
-        tl__panel_pack(dtype, n, lesser(KC, k - pc), width, width,
-                       (const char *)b.data + pc * b.rs * size, b.cs, b.rs,
-                       (char *)to + pc * columns * size);
+        for (int64_t j = 0; j < n; j += width) {
+            int64_t kp = lesser(KC, k - pc);
+            pack(with, dtype, lesser(width, n - j), kp,
+                 (const char *)b.data + (pc * b.rs + j * b.cs) * size, b.rs, b.cs,
+                 (char *)to + (pc * columns + j * kp) * size);
+        }
     memset((char *)to + k * columns * size, 0, (size_t)(width * size));
 }
 

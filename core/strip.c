@@ -21,6 +21,82 @@ AVX2 static inline __m256i first(int n)
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
+/* Turning a block of W x W in two steps: within lanes of 128 bits, then lanes among vectors.
+ * t[4 g + j] has, in lane l, column 4 l + j of rows 4 g .. 4 g + 3 (of f64: 2 for 4). Four rows from
+ * each pointer, as in the strips. */
+#define QUADS(T, V, load, unpack_low, unpack_high, as_pd, as_ps, low_pd, high_pd, W)               \
+    UNROLL for (int i = 0; i < W; i += 4, b += 4 * ldb)                                            \
+    {                                                                                              \
+        V r0 = load((const T *)(const void *)b), r1 = load((const T *)(const void *)(b + ldb)),    \
+          r2 = load((const T *)(const void *)(b + 2 * ldb)),                                       \
+          r3 = load((const T *)(const void *)(b + 3 * ldb));                                       \
+        V p = unpack_low(r0, r1), q = unpack_high(r0, r1), r = unpack_low(r2, r3),                 \
+          s = unpack_high(r2, r3);                                                                 \
+        t[i] = as_ps(low_pd(as_pd(p), as_pd(r)));                                                  \
+        t[i + 1] = as_ps(high_pd(as_pd(p), as_pd(r)));                                             \
+        t[i + 2] = as_ps(low_pd(as_pd(q), as_pd(s)));                                              \
+        t[i + 3] = as_ps(high_pd(as_pd(q), as_pd(s)));                                             \
+    }
+
+#define PAIRS(T, V, load, low, high, W)                                                            \
+    UNROLL for (int i = 0; i < W; i += 2, b += 2 * ldb)                                            \
+    {                                                                                              \
+        V r0 = load((const T *)(const void *)b), r1 = load((const T *)(const void *)(b + ldb));    \
+        t[i] = low(r0, r1);                                                                        \
+        t[i + 1] = high(r0, r1);                                                                   \
+    }
+
+/* Lanes 0 .. 3 of four vectors side by side, G columns from one lane to the next. */
+#define LANES(V, shuffle, G)                                                                       \
+    UNROLL for (int j = 0; j < G; j++)                                                             \
+    {                                                                                              \
+        V even = shuffle(t[j], t[G + j], 0x88), odd = shuffle(t[j], t[G + j], 0xdd);               \
+        V even2 = shuffle(t[2 * G + j], t[3 * G + j], 0x88),                                       \
+          odd2 = shuffle(t[2 * G + j], t[3 * G + j], 0xdd);                                        \
+        y[j] = shuffle(even, even2, 0x88);                                                         \
+        y[G + j] = shuffle(odd, odd2, 0x88);                                                       \
+        y[2 * G + j] = shuffle(even, even2, 0xdd);                                                 \
+        y[3 * G + j] = shuffle(odd, odd2, 0xdd);                                                   \
+    }
+
+AVX512 static inline void turn_f32_avx512(const char *b, int64_t ldb, __m512 *y)
+{
+    __m512 t[16];
+    QUADS(float, __m512, _mm512_loadu_ps, _mm512_unpacklo_ps, _mm512_unpackhi_ps, _mm512_castps_pd,
+          _mm512_castpd_ps, _mm512_unpacklo_pd, _mm512_unpackhi_pd, 16)
+    LANES(__m512, _mm512_shuffle_f32x4, 4)
+}
+
+AVX512 static inline void turn_f64_avx512(const char *b, int64_t ldb, __m512d *y)
+{
+    __m512d t[8];
+    PAIRS(double, __m512d, _mm512_loadu_pd, _mm512_unpacklo_pd, _mm512_unpackhi_pd, 8)
+    LANES(__m512d, _mm512_shuffle_f64x2, 2)
+}
+
+AVX2 static inline void turn_f32_avx2(const char *b, int64_t ldb, __m256 *y)
+{
+    __m256 t[8];
+    QUADS(float, __m256, _mm256_loadu_ps, _mm256_unpacklo_ps, _mm256_unpackhi_ps, _mm256_castps_pd,
+          _mm256_castpd_ps, _mm256_unpacklo_pd, _mm256_unpackhi_pd, 8)
+    UNROLL for (int j = 0; j < 4; j++)
+    {
+        y[j] = _mm256_permute2f128_ps(t[j], t[4 + j], 0x20);
+        y[4 + j] = _mm256_permute2f128_ps(t[j], t[4 + j], 0x31);
+    }
+}
+
+AVX2 static inline void turn_f64_avx2(const char *b, int64_t ldb, __m256d *y)
+{
+    __m256d t[4];
+    PAIRS(double, __m256d, _mm256_loadu_pd, _mm256_unpacklo_pd, _mm256_unpackhi_pd, 4)
+    UNROLL for (int j = 0; j < 2; j++)
+    {
+        y[j] = _mm256_permute2f128_pd(t[j], t[2 + j], 0x20);
+        y[2 + j] = _mm256_permute2f128_pd(t[j], t[2 + j], 0x31);
+    }
+}
+
 #define ROWS 12
 #define NAME(x) x##_f32_avx512
 #define TARGET AVX512

@@ -36,16 +36,22 @@ typedef struct tl_strip {
 
 typedef void (*tl_strip_fn)(const tl_strip *s);
 
-enum { TL_STRIP_ROWS = 12 };
+enum { TL_STRIP_ROWS = 12, TL_STRIP_DOWN = 4 };
 
 /* tl_strips -- the kernels of an instruction set and type. With very few rows one panel has too few
  * chains to keep the units busy, so wide[rows] goes over panels[rows] of them at once; where
- * panels[rows] is 1 they are the same kernel. */
+ * panels[rows] is 1 they are the same kernel.
+ *
+ * down[rows] has the columns of the right operand contiguous, (p,j) at p + j * ldb, cs = 1 and
+ * n = width: for so few rows that packing such an operand costs more than the sums. pack makes a panel of k
+ * rows of such columns. */
 typedef struct tl_strips {
     int width; /* columns of a panel: two vectors */
     int rows;  /* the most a kernel has */
     tl_strip_fn one[TL_STRIP_ROWS + 1], wide[TL_STRIP_ROWS + 1];
     int panels[TL_STRIP_ROWS + 1];
+    tl_strip_fn down[TL_STRIP_DOWN + 1];
+    void (*pack)(int64_t k, const void *from, int64_t ldb, void *to);
 } tl_strips;
 
 /* tl__strips -- the kernels of this machine for f32 or f64; NULL where it has none. */

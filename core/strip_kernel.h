@@ -7,6 +7,9 @@
  *     LOADN(p, n)          the first n < W, zeros behind     ADD(a, b)     a + b
  *     STOREN(p, n, v)      the first n < W
  *
+ * NAME(turn)(b, ldb, y) makes of W rows of W elements, ldb bytes apart, the vectors y[W] of their
+ * columns.
+ *
  * KERNEL(R, N) makes the one of R rows and N vectors; all R N sums stay in registers, for which
  * every loop over them is unrolled. */
 
@@ -55,6 +58,61 @@ TARGET static inline void NAME(put)(T *c, V s, int64_t n, int add)
         }                                                                                          \
     }
 
+/* DOWN(R) -- R rows and two vectors of columns, of a right operand whose columns are contiguous:
+ * blocks of W x W are turned in registers on their way to the sums. */
+#define BLOCK(R, from, ld, depth, v)                                                               \
+    do {                                                                                           \
+        V y[W];                                                                                    \
+        NAME(turn)((const char *)(from), (ld) * (int64_t)sizeof(T), y);                            \
+        UNROLL for (int l = 0; l < W; l++) if (l < (depth)) UNROLL for (int i = 0; i < R; i++)     \
+            s[i][v] = FMA(SET1(a[i * rs + l]), y[l], s[i][v]);                                     \
+    } while (0)
+
+#define DOWN(R)                                                                                    \
+    TARGET static void NAME(down_##R)(const tl_strip *q)                                           \
+    {                                                                                              \
+        const T *a = q->left, *b = q->right;                                                       \
+        int64_t rs = q->rs, ldb = q->ldb, k = q->k;                                                \
+        T *c = q->c, rest[2][W * W];                                                               \
+        V s[R][2];                                                                                 \
+        UNROLL for (int i = 0; i < R; i++) s[i][0] = s[i][1] = ZERO;                               \
+        for (; k >= W; k -= W, a += W, b += W) {                                                   \
+            BLOCK(R, b, ldb, W, 0);                                                                \
+            BLOCK(R, b + W * ldb, ldb, W, 1);                                                      \
+        }                                                                                          \
+        if (k > 0) {                                                                               \
+            for (int j = 0; j < 2 * W; j++)                                                        \
+                STORE(rest[j / W] + j % W * W, LOADN(b + j * ldb, k));                             \
+            BLOCK(R, rest[0], W, k, 0);                                                            \
+            BLOCK(R, rest[1], W, k, 1);                                                            \
+        }                                                                                          \
+        for (int i = 0; i < R; i++)                                                                \
+            for (int v = 0; v < 2; v++)                                                            \
+                NAME(put)(c + i * q->ldc + v * W, s[i][v], W, q->add);                             \
+    }
+
+/* A panel of k rows from 2 W contiguous columns of a matrix, ldb apart. */
+TARGET static void NAME(pack)(int64_t k, const void *from, int64_t ldb, void *to)
+{
+    const T *b = from;
+    T *c = to;
+    for (int v = 0; v < 2; v++, b += W * ldb) {
+        int64_t p = 0;
+        for (; p + W <= k; p += W) {
+            V y[W];
+            NAME(turn)((const char *)(b + p), ldb * (int64_t)sizeof(T), y);
+            UNROLL for (int l = 0; l < W; l++) STORE(c + (p + l) * 2 * W + v * W, y[l]);
+        }
+        for (; p < k; p++)
+            for (int j = 0; j < W; j++)
+                c[p * 2 * W + v * W + j] = b[j * ldb + p];
+    }
+}
+
+DOWN(1)
+DOWN(2)
+DOWN(3)
+DOWN(4)
 KERNEL(1, 2)
 KERNEL(2, 2)
 KERNEL(3, 2)
@@ -91,9 +149,13 @@ static const tl_strips NAME(strips) = {
              NAME(strip_3x2), NAME(strip_4x2), NAME(strip_5x2), NAME(strip_6x2)
 #endif
     },
+    .down = {NULL, NAME(down_1), NAME(down_2), NAME(down_3), NAME(down_4)},
+    .pack = NAME(pack),
     .panels = {0, 4, 2, ROWS > 6 ? 2 : 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
 };
 #undef KERNEL
+#undef DOWN
+#undef BLOCK
 #undef ROWS
 #undef NAME
 #undef TARGET

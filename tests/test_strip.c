@@ -57,6 +57,50 @@ static double number(void)
 CHECK(float, TL_F32, fmaf)
 CHECK(double, TL_F64, fma)
 
+/* The same with columns of the right operand contiguous, and a panel packed from them. */
+#define CHECK_DOWN(T, dtype, fma_of)                                                               \
+    static void check_down_##dtype(int rows, int64_t k, int add)                                   \
+    {                                                                                              \
+        const tl_strips *t = tl__strips(dtype);                                                    \
+        const int64_t ldb = k + 3, rs = k + 1, ldc = t->width + 5;                                 \
+        static T left[TL_STRIP_DOWN * 100], right[64 * 100], c[6 * 64], want[6 * 64],              \
+            to[64 * 100];                                                                          \
+        for (int i = 0; i < TL_STRIP_DOWN * 100; i++)                                              \
+            left[i] = (T)number();                                                                 \
+        for (int i = 0; i < 64 * 100; i++)                                                         \
+            right[i] = (T)number();                                                                \
+        for (int i = 0; i < 6 * 64; i++)                                                           \
+            want[i] = c[i] = (T)number();                                                          \
+        tl_strip s = {.k = k,                                                                      \
+                      .left = left,                                                                \
+                      .rs = rs,                                                                    \
+                      .cs = 1,                                                                     \
+                      .right = right,                                                              \
+                      .ldb = ldb,                                                                  \
+                      .n = t->width,                                                               \
+                      .add = add,                                                                  \
+                      .c = c + 3,                                                                  \
+                      .ldc = ldc};                                                                 \
+        t->down[rows](&s);                                                                         \
+        for (int i = 0; i < rows; i++)                                                             \
+            for (int j = 0; j < t->width; j++) {                                                   \
+                T sum = 0, *at = &want[3 + i * ldc + j];                                           \
+                for (int64_t p = 0; p < k; p++)                                                    \
+                    sum = fma_of(left[i * rs + p], right[p + j * ldb], sum);                       \
+                *at = add ? *at + sum : sum;                                                       \
+            }                                                                                      \
+        cr_assert_arr_eq(c, want, sizeof c, "%d rows, k %d", rows, (int)k);                        \
+        to[k * t->width] = 77;                                                                     \
+        t->pack(k, right, ldb, to);                                                                \
+        for (int64_t p = 0; p < k; p++)                                                            \
+            for (int j = 0; j < t->width; j++)                                                     \
+                cr_assert(to[p * t->width + j] == right[p + j * ldb]);                             \
+        cr_assert(to[k * t->width] == 77, "nothing is written behind the panel");                  \
+    }
+
+CHECK_DOWN(float, TL_F32, fmaf)
+CHECK_DOWN(double, TL_F64, fma)
+
 static void check_all(void)
 {
     srand(7);
@@ -65,6 +109,8 @@ static void check_all(void)
         const tl_strips *t = tl__strips(d ? TL_F64 : TL_F32);
         if (!t)
             return;
+        for (int64_t k = 0; k < 90; k++)
+            (d ? check_down_TL_F64 : check_down_TL_F32)(1 + rand() % TL_STRIP_DOWN, k, rand() % 2);
         for (int rows = 1; rows <= t->rows; rows++)
             for (int wide = 0; wide < 2; wide++)
                 for (int64_t n = 1; n <= t->width * (wide ? t->panels[rows] : 1); n++) {
