@@ -5,7 +5,7 @@
  *         for j over n by panels     B[pc.., j..] is packed just before it is read, or lies packed
  *           for strips of ic         kernel: C strip (+)= sum of KC products
  *
- * A panel (KC x 2 vectors) is in the nearest cache when its strips read it, the block of A in the
+ * For few strips a B of contiguous rows is not packed either. A panel (KC x 2 vectors) is in the nearest cache when its strips read it, the block of A in the
  * second. Packing a panel again for each MC rows costs 1/MC of the product, and saves room for all
  * of B. Rows are dealt out evenly: 32 are 11, 11 and 10, not 12, 12 and 8.
  *
@@ -23,7 +23,8 @@
 #include <string.h>
 
 /* KC: 32 KB of a panel of f32 with AVX-512. MC: 480 KB of A. LOCAL: on the stack, for one panel and
- * a tile. FEW: C with so few columns is computed as C' = B'A' if it has more rows. */
+ * a tile. IN_PLACE: for so many strips a B of contiguous rows is read where it lies. FEW: C with so
+ * few columns is computed as C' = B'A' if it has more rows. */
 enum {
     KC = 256,
     MC_BYTES = 480 * 1024 / KC,
@@ -31,6 +32,7 @@ enum {
     NEAREST = 32 * 1024,
     PAGE = 4096,
     LINE = 64,
+    IN_PLACE = 12,
     FEW = 8
 };
 
@@ -205,7 +207,7 @@ static int prepare(product *q, char *local, tl_buf **buf)
     int64_t mc = MC_BYTES / q->size / rows * rows;
     int together = q->with->panels[lesser(q->m, rows)];
     q->pack_a = packs_left(q);
-    q->in_place = q->b.cs == 1 && q->m <= rows;
+    q->in_place = q->b.cs == 1 && q->m <= IN_PLACE * rows;
     q->down = !q->panels && !q->in_place && q->b.rs == 1 && q->a.cs == 1 && q->m <= TL_STRIP_DOWN;
     if (q->down)
         together = 1;
