@@ -5,9 +5,10 @@
  *         for j over n by panels     B[pc.., j..] is packed just before it is read, or lies packed
  *           for strips of ic         kernel: C strip (+)= sum of KC products
  *
- * For few strips a B of contiguous rows is not packed either. A panel (KC x 2 vectors) is in the nearest cache when its strips read it, the block of A in the
- * second. Packing a panel again for each MC rows costs 1/MC of the product, and saves room for all
- * of B. Rows are dealt out evenly: 32 are 11, 11 and 10, not 12, 12 and 8.
+ * For few strips a B of contiguous rows is not packed either. A panel (KC x 2 vectors) is in the
+ * nearest cache when its strips read it, the block of A in the second. Packing a panel again for
+ * each MC rows costs 1/MC of the product, and saves room for all of B. Rows are dealt out evenly:
+ * 32 are 11, 11 and 10, not 12, 12 and 8.
  *
  * An element of C is a chain of fused multiply-adds in the order of k, cut at multiples of KC, so
  * it depends on k only: not on m, n, strides, which operand came first, what was packed, the share
