@@ -133,6 +133,11 @@ void tl_session_free(tl_session *s)
     tl__free(s);
 }
 
+const tl_program *tl_session_program(const tl_session *s)
+{
+    return s ? s->program : NULL;
+}
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 /* report -- a run's fault as the session's error: "program: scope: operation: why". */

@@ -26,6 +26,9 @@ typedef struct tl_session tl_session;
 TL_API tl_session *tl_session_new(tl_program *p, tl_err *err);
 TL_API void tl_session_free(tl_session *s);
 
+/* tl_session_program -- what it runs; NULL of NULL. */
+TL_API const tl_program *tl_session_program(const tl_session *s);
+
 /* tl_session_step -- runs the program once; all states move on together. Returns TL_OK or a code:
  * the states are then as before, the outputs undefined, and the session can go on. */
 TL_API int tl_session_step(tl_session *s);

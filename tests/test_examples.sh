@@ -87,6 +87,14 @@ same_end() {
     grep 'writes:' "$1.cut" && cmp "$1.cut" "$2.cut"
 }
 
+# writes_the_rhyme -- the frozen model has its text by heart.
+writes_the_rhyme() {
+    "$examples/stream" >"$out/stream.txt"
+    code=$?
+    cat "$out/stream.txt"
+    [ $code = 0 ] && [ "$(grep -c 'the bowl had been stronger' "$out/stream.txt")" -ge 2 ]
+}
+
 rm -rf "$out"
 mkdir -p "$out"
 short="--steps=60 --sample=40"
@@ -108,6 +116,7 @@ check "gru_vs_lstm stops at Ctrl-C" stops_cleanly
 check "gru_vs_lstm refuses a missing text" refuses "$out/none.txt"
 check "bptt_by_hand agrees" "$examples/bptt_by_hand"
 check "custom_cell learns" "$examples/custom_cell"
+check "stream writes what it learned" writes_the_rhyme
 
 echo "1..$count"
 [ $failed = 0 ]
