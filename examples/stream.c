@@ -18,7 +18,7 @@
 static const char text[] = "Three wise men of Gotham, they went to sea in a bowl; and if the bowl "
                            "had been stronger, my song would have been longer.\n";
 
-enum { E = 16, H = 48, STEPS = 300, CHARACTERS = 240, MANY = 20000 };
+enum { E = 16, H = 48, STEPS = 200, CHARACTERS = 240, MANY = 20000 };
 
 /* ---- the model ------------------------------------------------------------------------------- */
 
@@ -100,7 +100,7 @@ static tl_program *freeze(const model *m, tl_tape *tape, tl_err *err)
     tl_tensor state[2], x = tl_full(tape, TL_I32, tl_shape2(1, 1), m->V - 1); /* the line's end */
     for (int k = 0; k < 2; k++)
         in.initial[k] = tl_zeros(tape, TL_F32, tl_shape3(1, 1, H));
-    tl_tensor drawn = tl_categorical(tl_scale(logits(m, x, &in, state), 2)); /* [1,1] */
+    tl_tensor drawn = tl_categorical(logits(m, x, &in, state)); /* [1,1] */
     tl_program_state(p, "h", in.initial[0], state[0]);
     tl_program_state(p, "c", in.initial[1], state[1]);
     tl_program_state(p, "character", x, drawn);
