@@ -6,8 +6,9 @@
  *   empty      a program that computes nothing: a state that stays as it is
  *   cell       the built-in LSTM's step as a program
  *   sequence   the same through tl_sequence, a scan of one step
- *   bare       two products with weights that lie as kernels like them, and the gates' pointwise
- *              kernels over whole rows, called in a row: what cell computes, without a plan */
+ *   bare       two products and the gates' pointwise kernels over whole rows, called in a row: what
+ *              cell computes, without a plan
+ *   laid       the same with weights that lie as the kernel of products reads them, [I,4H] */
 #include "core/gemm.h"
 #include "ops/registry.h"
 #include "tapeloop.h"
@@ -90,7 +91,8 @@ static double time_session(tl_session *s)
 
 typedef struct bare {
     int I, H;
-    float *w, *u; /* [I,4H], [H,4H] */
+    float *w, *u;   /* as they lie: [4H,I], [4H,H] */
+    float *wt, *ut; /* [I,4H], [H,4H] */
     float *bias, *x, *h, *c, *z, *t;
     tl_tile_fn sigmoid, tanh, mul, add;
 } bare;
@@ -107,14 +109,14 @@ static tl_tile_fn kernel(const tl_op *op)
     return op->tile(in, TL_F32);
 }
 
-/* transposed -- a parameter [n,k] as [k,n]. */
-static float *transposed(const tl_param *p, int n, int k)
+/* values -- of a parameter [n,k], as it lies or as [k,n]. */
+static float *values(const tl_param *p, int n, int k, int turn)
 {
     float *from = room(n * k), *to = room(n * k);
     tl_param_get_f32(p, from, (int64_t)n * k);
     for (int i = 0; i < n; i++)
         for (int j = 0; j < k; j++)
-            to[j * n + i] = from[i * k + j];
+            to[turn ? j * n + i : i * k + j] = from[i * k + j];
     free(from);
     return to;
 }
@@ -123,8 +125,10 @@ static bare bare_new(const tl_sequence *seq, int I, int H)
 {
     bare b = {.I = I, .H = H};
     float *second = room(4 * H);
-    b.w = transposed(tl_sequence_param(seq, 0, 0, 0), 4 * H, I);
-    b.u = transposed(tl_sequence_param(seq, 0, 0, 1), 4 * H, H);
+    b.w = values(tl_sequence_param(seq, 0, 0, 0), 4 * H, I, 0);
+    b.u = values(tl_sequence_param(seq, 0, 0, 1), 4 * H, H, 0);
+    b.wt = values(tl_sequence_param(seq, 0, 0, 0), 4 * H, I, 1);
+    b.ut = values(tl_sequence_param(seq, 0, 0, 1), 4 * H, H, 1);
     b.bias = room(4 * H);
     tl_param_get_f32(tl_sequence_param(seq, 0, 0, 2), b.bias, 4 * H);
     tl_param_get_f32(tl_sequence_param(seq, 0, 0, 3), second, 4 * H);
@@ -137,18 +141,20 @@ static bare bare_new(const tl_sequence *seq, int I, int H)
     return b;
 }
 
-static void product(int n, int k, float *a, float *b, float *c)
+/* product -- c [n] += a [k] times b [n,k], or times turned [k,n] where there is one. */
+static void product(int n, int k, float *a, float *b, float *turned, float *c)
 {
-    tl__gemm(TL_F32, 1, n, k, (tl_matrix){a, k, 1}, (tl_matrix){b, n, 1}, 1, (tl_matrix){c, n, 1});
+    const tl_matrix right = turned ? (tl_matrix){turned, n, 1} : (tl_matrix){b, 1, k};
+    tl__gemm(TL_F32, 1, n, k, (tl_matrix){a, k, 1}, right, 1, (tl_matrix){c, n, 1});
 }
 
-static void bare_step(const bare *b)
+static void bare_step(const bare *b, int laid)
 {
     const int H = b->H;
     float *i = b->z, *f = i + H, *g = f + H, *o = g + H;
     memcpy(b->z, b->bias, (size_t)(4 * H) * sizeof *b->z);
-    product(4 * H, b->I, b->x, b->w, b->z);
-    product(4 * H, H, b->h, b->u, b->z);
+    product(4 * H, b->I, b->x, b->w, laid ? b->wt : NULL, b->z);
+    product(4 * H, H, b->h, b->u, laid ? b->ut : NULL, b->z);
     b->sigmoid(2 * H, i, (const void *[]){i});
     b->tanh(H, g, (const void *[]){g});
     b->sigmoid(H, o, (const void *[]){o});
@@ -159,17 +165,17 @@ static void bare_step(const bare *b)
     b->mul(H, b->h, (const void *[]){o, b->t});
 }
 
-static double time_bare(const bare *b)
+static double time_bare(const bare *b, int laid)
 {
     double start = now_ms();
     for (int t = 0; t < STEPS; t++)
-        bare_step(b);
+        bare_step(b, laid);
     return (now_ms() - start) / STEPS;
 }
 
 static void bare_free(bare *b)
 {
-    float *const all[] = {b->w, b->u, b->bias, b->x, b->h, b->c, b->z, b->t};
+    float *const all[] = {b->w, b->u, b->wt, b->ut, b->bias, b->x, b->h, b->c, b->z, b->t};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
         free(all[k]);
 }
@@ -185,7 +191,7 @@ static void check(tl_session *const *s, bare *b)
     for (int k = 0; k < b->I; k++)
         b->x[k] = 0.1f * (float)(k % 7);
     for (int t = 0; t < 5; t++)
-        bare_step(b);
+        bare_step(b, t % 2);
     for (int i = CELL; i <= SEQUENCE; i++) {
         memcpy(tl_session_input(s[i], 0), b->x, (size_t)b->I * sizeof *b->x);
         for (int t = 0; t < 5; t++)
@@ -201,7 +207,7 @@ static void check(tl_session *const *s, bare *b)
 int main(int argc, char **argv)
 {
     static const char *const name[] = {"empty", "cell", "sequence"};
-    static series times[SESSIONS], bare_times;
+    static series times[SESSIONS], bare_times[2];
     const int I = argc > 2 ? atoi(argv[1]) : 32, H = argc > 2 ? atoi(argv[2]) : 32;
     const int rounds = argc > 3 ? atoi(argv[3]) : argc == 2 ? atoi(argv[1]) : 200;
     if (I < 1 || H < 1 || I > MOST || H > MOST || rounds < 1 || rounds > MOST_ROUNDS) {
@@ -221,11 +227,14 @@ int main(int argc, char **argv)
     for (int r = 0; r < rounds; r++) {
         for (int i = 0; i < SESSIONS; i++)
             series_add(&times[i], time_session(s[i]));
-        series_add(&bare_times, time_bare(&b));
+        for (int laid = 0; laid < 2; laid++)
+            series_add(&bare_times[laid], time_bare(&b, laid));
     }
     printf("LSTM, B=1 I=%d H=%d, ns for each step   best   median   beside bare\n", I, H);
-    const double least = series_best(&bare_times);
-    printf("%-38s %6.0f   %6.0f\n", "bare", least * 1e6, series_median(&bare_times) * 1e6);
+    const double least = series_best(&bare_times[0]);
+    for (int laid = 0; laid < 2; laid++)
+        printf("%-38s %6.0f   %6.0f\n", laid ? "laid" : "bare",
+               series_best(&bare_times[laid]) * 1e6, series_median(&bare_times[laid]) * 1e6);
     for (int i = 0; i < SESSIONS; i++) {
         printf("%-38s %6.0f   %6.0f", name[i], series_best(&times[i]) * 1e6,
                series_median(&times[i]) * 1e6);
