@@ -76,6 +76,15 @@ static int find_initial(tl_freezer *f)
     return TL_OK;
 }
 
+/* port_of -- the input or state in this slot, TL_NONE. */
+static uint32_t port_of(const tl_program *p, uint32_t slot)
+{
+    for (uint32_t i = 0; i < p->nports; i++)
+        if (p->port[i].kind != TL_PORT_OUTPUT && p->port[i].value.slot == slot)
+            return i;
+    return TL_NONE;
+}
+
 static int make_view(tl_freezer *f)
 {
     const tl_program *p = f->p;
@@ -113,6 +122,18 @@ static void find_roots(tl_freezer *f)
                 p->port[i].kind == TL_PORT_STATE ? p->port[i].next.slot : p->port[i].value.slot;
 }
 
+/* lay -- shows weights of products as the program will keep them. */
+static void lay(tl_freezer *f)
+{
+    const tl_stretch *s = &f->stretch;
+    for (uint32_t m = 0; m < s->nmembers; m++) {
+        tl_node *n = &f->view.nodes[s->member[m].slot];
+        if ((s->member[m].flags & TL_MEMBER_LEAF) && port_of(f->p, s->member[m].slot) == TL_NONE &&
+            tl__lay_wanted(&f->view, s, s->member[m].slot))
+            n->layout = tl__lay_strides(n->shape.dim[0]);
+    }
+}
+
 /* make_plan -- of what the roots need; nothing but the roots stays. */
 static int make_plan(tl_freezer *f)
 {
@@ -125,6 +146,7 @@ static int make_plan(tl_freezer *f)
     for (int i = 0; i < f->nroots; i++)
         if (tl__stretch_has(s, f->roots[i]))
             s->member[s->ordinal[f->roots[i]]].flags |= TL_MEMBER_KEEP;
+    lay(f);
     f->p->plan = tl__plan_make(&f->view, s);
     return f->p->plan ? TL_OK : take_error(f->p, &f->view);
 }
@@ -190,11 +212,52 @@ static tl_buf *constant_of(const tl_node *n)
     return copy;
 }
 
+/* laid_of -- the program's copy of a leaf that the planner was shown turned; NULL: no memory. */
+static tl_laid *laid_of(tl_program *p, const tl_node *n, const tl_node *stored)
+{
+    tl_laid *l = take(p, 1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->store = n->store;
+    l->dtype = n->dtype;
+    l->n = n->shape.dim[0];
+    l->k = n->shape.dim[1];
+    l->copy = tl__buf_new((size_t)(l->n * l->k) * tl_dtype_size(n->dtype));
+    if (!l->copy) {
+        no_memory(p);
+        return NULL;
+    }
+    atomic_init(&l->version, l->store ? l->store->version : 0);
+    tl__lay_turn(l, l->store ? l->store->value->data
+                             : (const char *)n->buf->data +
+                                   stored->layout.offset * (int64_t)tl_dtype_size(n->dtype));
+    return l;
+}
+
+/* fill_leaf -- where its value comes from. */
+static int fill_leaf(tl_freezer *f, tl_leaf *leaf)
+{
+    tl_program *p = f->p;
+    const tl_node *n = &f->view.nodes[leaf->slot];
+    leaf->port = port_of(p, leaf->slot);
+    if (leaf->port != TL_NONE)
+        return TL_OK;
+    if (!tl__layout_is_dense(&n->shape, &n->layout)) {
+        leaf->laid = laid_of(p, n, &p->tape->nodes[leaf->slot]);
+        return leaf->laid ? TL_OK : p->err.code;
+    }
+    leaf->store = n->store;
+    if (leaf->store)
+        return TL_OK;
+    leaf->offset = n->layout.offset * (int64_t)tl_dtype_size(n->dtype);
+    leaf->constant = constant_of(n);
+    return leaf->constant ? TL_OK : no_memory(p);
+}
+
 /* leaf_of -- the leaf in this slot, found or added; TL_NONE after an error. */
 static uint32_t leaf_of(tl_freezer *f, uint32_t slot)
 {
     tl_program *p = f->p;
-    const tl_node *n = &f->view.nodes[slot];
     for (uint32_t k = 0; k < p->nleaves; k++)
         if (p->leaf[k].slot == slot)
             return k;
@@ -203,21 +266,8 @@ static uint32_t leaf_of(tl_freezer *f, uint32_t slot)
         return TL_NONE;
     }
     tl_leaf *leaf = &p->leaf[p->nleaves];
-    *leaf = (tl_leaf){.slot = slot, .base = TL_NONE, .port = TL_NONE};
-    for (uint32_t i = 0; i < p->nports; i++)
-        if (p->port[i].kind != TL_PORT_OUTPUT && p->port[i].value.slot == slot)
-            leaf->port = i;
-    if (leaf->port == TL_NONE && n->store) {
-        leaf->store = n->store;
-    } else if (leaf->port == TL_NONE) {
-        leaf->offset = n->layout.offset * (int64_t)tl_dtype_size(n->dtype);
-        leaf->constant = constant_of(n);
-        if (!leaf->constant) {
-            no_memory(p);
-            return TL_NONE;
-        }
-    }
-    return p->nleaves++;
+    *leaf = (tl_leaf){.slot = slot, .base = TL_NONE};
+    return fill_leaf(f, leaf) ? TL_NONE : p->nleaves++;
 }
 
 static int find_leaves(tl_freezer *f)
@@ -317,7 +367,7 @@ static int transfer(tl_freezer *f, uint32_t slot, tl_room to)
     const tl_survivor *v = survivor_of(f, slot);
     tl_transfer *t = &p->transfer[p->ntransfers++];
     *t = (tl_transfer){.leaf = TL_NONE, .dtype = n->dtype, .shape = n->shape, .to = to};
-    t->layout = v ? v->layout : tl__layout_dense(&n->shape);
+    t->layout = v ? v->layout : n->layout;
     if (v && p->plan->base[v->base].kind == TL_BASE_FRESH) {
         t->from = p->room[v->base];
         return TL_OK;

@@ -18,7 +18,8 @@ struct tl_session {
     tl_exec exec;
     tl_binding binding[2];
     tl_fetch *fetch;
-    uint32_t nfetches;
+    tl_laid **laid; /* of stores */
+    uint32_t nfetches, nlaid;
     char *memory;
     char *slab;
     int odd; /* the next run */
@@ -31,12 +32,14 @@ static char *leaf_address(const tl_session *s, const tl_leaf *leaf, int odd)
 {
     if (leaf->port != TL_NONE)
         return s->memory + s->program->port[leaf->port].room.at[odd];
+    if (leaf->laid)
+        return leaf->laid->copy->data;
     return leaf->store ? leaf->store->value->data : (char *)leaf->constant->data + leaf->offset;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-static void bind(tl_session *s, int odd)
+static void bind_bases(tl_session *s, int odd)
 {
     const tl_program *p = s->program;
     tl_binding *to = &s->binding[odd];
@@ -53,30 +56,36 @@ static void bind(tl_session *s, int odd)
     }
 }
 
-static int find_fetches(tl_session *s)
+/* find_stores -- what is to be looked at before each run. */
+static int find_stores(tl_session *s)
 {
     const tl_program *p = s->program;
-    s->fetch = tl__alloc((size_t)p->nleaves * sizeof *s->fetch);
+    s->fetch = tl__alloc(((size_t)p->nleaves + 1) * (sizeof *s->fetch + sizeof *s->laid));
     if (!s->fetch)
         return TL_ENOMEM;
-    for (uint32_t k = 0; k < p->nleaves; k++)
-        if (p->leaf[k].store && p->leaf[k].base != TL_NONE)
-            s->fetch[s->nfetches++] = (tl_fetch){p->leaf[k].base, p->leaf[k].store};
+    s->laid = (tl_laid **)(void *)(s->fetch + p->nleaves + 1);
+    for (uint32_t k = 0; k < p->nleaves; k++) {
+        const tl_leaf *leaf = &p->leaf[k];
+        if (leaf->laid && leaf->laid->store)
+            s->laid[s->nlaid++] = leaf->laid;
+        else if (leaf->store && leaf->base != TL_NONE)
+            s->fetch[s->nfetches++] = (tl_fetch){leaf->base, leaf->store};
+    }
     return TL_OK;
 }
 
-static int open(tl_session *s)
+static int fill(tl_session *s)
 {
     const tl_program *p = s->program;
     const tl_plan *plan = p->plan;
     s->memory = tl__aligned_alloc(p->bytes);
     s->slab = tl__aligned_alloc(plan->slab_bytes + plan->scratch_bytes);
-    if (!s->memory || !s->slab || find_fetches(s) || tl__binding_open(&s->binding[0], plan) ||
+    if (!s->memory || !s->slab || find_stores(s) || tl__binding_open(&s->binding[0], plan) ||
         tl__binding_open(&s->binding[1], plan))
         return TL_ENOMEM;
     memset(s->memory, 0, p->bytes);
-    bind(s, 0);
-    bind(s, 1);
+    bind_bases(s, 0);
+    bind_bases(s, 1);
     s->exec = (tl_exec){.plan = plan,
                         .nodes = p->nodes,
                         .member = p->member,
@@ -109,7 +118,7 @@ tl_session *tl_session_new(tl_program *p, tl_err *err)
         s->program = p;
         tl__profile_enter();
     }
-    if (!s || open(s)) {
+    if (!s || fill(s)) {
         tl_session_free(s);
         tl__fail(err, TL_ENOMEM, "%s: no memory for a session of %zu bytes", what,
                  p->bytes + p->plan->slab_bytes + p->plan->scratch_bytes);
@@ -182,6 +191,9 @@ int tl_session_step(tl_session *s)
     const tl_binding *b = &s->binding[s->odd];
     for (uint32_t k = 0; k < s->nfetches; k++)
         b->address[s->fetch[k].base] = s->fetch[k].store->value->data;
+    for (uint32_t k = 0; k < s->nlaid; k++)
+        if (tl__lay_is_old(s->laid[k]))
+            tl__lay_renew(s->laid[k], &s->program->lock);
     s->exec.binding = b;
     s->exec.draws = s->draws - p->draw;
     if (execute(s))
