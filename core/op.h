@@ -73,7 +73,11 @@ typedef struct tl_call {
     const tl_strided *in;
     tl_strided out;      /* its elements are uninitialised */
     uint64_t seed, draw; /* of TL_RANDOM: key of the generator, number of this draw */
-    char message[360];   /* filled by tl_call_fail */
+    /* axis 0 is rows first_row and on of all, which are the elements of these axes, for messages;
+     * NULL: it is axis 0 */
+    const tl_shape *row_axes;
+    int64_t first_row;
+    char message[360]; /* filled by tl_call_fail */
 } tl_call;
 
 /* tl_call_fail -- like tl_infer_fail, for what is found when running (a bad index). */
@@ -93,6 +97,9 @@ typedef struct tl_lead {
 /* tl_lead_same -- the attributes stay as they are (anything pointwise; axes counted from the end).
  */
 TL_API int tl_lead_same(tl_lead *q);
+
+/* tl__mask_apart -- of reductions, whose attribute is {axes} (core/sum.c): the axes are others. */
+TL_API int tl__mask_apart(const tl_attr *a, const tl_shape *in, int n);
 
 /* tl_adj -- the adjoint rule's question and answer. */
 typedef struct tl_adj {
@@ -148,6 +155,9 @@ struct tl_op {
     int (*lead)(tl_lead *q); /* 1: it can be; 0: not so. NULL: never hoisted out of a loop */
     const tl_op *in_step; /* the same without `lead`, recorded instead in the bodies of scans that
                              recompute; NULL: itself */
+    /* whether entry i of the first n axes, which all operands and the result have, is made of the
+     * operands' entries i alone. NULL: it is not */
+    int (*apart)(const tl_attr *a, const tl_shape *in, int n);
     void (*adjoint)(tl_adj *a); /* NULL only with no_gradient */
     uint32_t reads;
     int no_gradient; /* says explicitly that the gradient is zero or undefined everywhere */

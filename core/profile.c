@@ -172,7 +172,7 @@ static int grow_table(void)
 /* find_row -- the line of an instruction, added if absent; TL_NONE when memory is short. */
 static uint32_t find_row(const tl_plan *p, const tl_instr *i)
 {
-    static const char *const kinds[] = {"tile", "contract", "call", "iota", "loop"};
+    static const char *const kinds[] = {"tile", "contract", "call", "iota", "loop", "band"};
     char text[600];
     text_of(p, i, text, sizeof text);
     tl_profile_row row = {.kind = kinds[i->kind], .what = text};

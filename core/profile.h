@@ -21,7 +21,7 @@ TL_API void tl_profile_reset(void);
 /* tl_profile_row -- all instructions of one kind that do the same in one scope.
  *
  *   kind     "contract" (a product), "tile" (pointwise operations in one pass), "call" (any other
- *            operation), "iota", "loop" (a loop without its body)
+ *            operation), "iota", "band", "loop" (a loop without its body)
  *   what     operations, names of operands, type and shape: "h x W_hh  f32 [32,512], k=128". Names
  *            are those of the tape when the plan was made.
  *   scope    of the first operation: "lstm/step"; "" outside all

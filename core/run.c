@@ -24,7 +24,7 @@ static const struct {
     unsigned bit;
 } pass_names[] = {
     {"-fuse", TL_PASS_FUSE}, {"-hoist", TL_PASS_HOIST},   {"-layout", TL_PASS_LAYOUT},
-    {"-sink", TL_PASS_SINK}, {"-period", TL_PASS_PERIOD},
+    {"-sink", TL_PASS_SINK}, {"-period", TL_PASS_PERIOD}, {"-reduce", TL_PASS_REDUCE},
 };
 enum { PASSES = sizeof pass_names / sizeof *pass_names, ALL_PASSES = (1 << PASSES) - 1 };
 

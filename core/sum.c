@@ -12,6 +12,8 @@
  *
  * Kernels add one block into a sum; what is not contiguous is packed first, block by block.
  * Compiled as core/pointwise.h says. */
+#include "core/sum.h"
+
 #include "core/memory.h"
 #include "core/pointwise.h"
 #include "core/space.h"
@@ -43,6 +45,7 @@ enum { ROWS = 64, LANE_BYTES = 256 };
 #endif
 /* clang-format on */
 #define ACC_ZERO(K, T) v##T acc##K = {0};
+#define ACC_START(K, T) v##T acc##K = goes_on ? v_load_##T(s + K * W) : (v##T){0};
 #define ACC_ADD(K, T) acc##K += v_load_##T(x + K * W);
 #define ACC_ADD_PART(K, T)                                                                         \
     if (n >= (K + 1) * W)                                                                          \
@@ -50,7 +53,7 @@ enum { ROWS = 64, LANE_BYTES = 256 };
     else if (n > K * W)                                                                            \
         acc##K += v_load_zeros_##T(x + K * W, n - K * W);
 #define ACC_ADD_ROW(K, T) acc##K += v_load_##T(row + K * W);
-#define ACC_SUM(K, T) v_store_##T(s + K * W, v_load_##T(s + K * W) + acc##K);
+#define ACC_SUM(K, T) v_store_##T(s + K * W, goes_on ? acc##K : v_load_##T(s + K * W) + acc##K);
 #define ACC_STORE(K, T) v_store_##T(lane + K * W, acc##K);
 
 /* add_quad -- 16 bytes of lanes onto others: as wide as every instruction set of x86-64. */
@@ -68,7 +71,7 @@ ADD_QUAD(f32)
 ADD_QUAD(f64)
 
 /* sum_row: *sum += x[0] + ... + x[n-1], one block. sum_rows: sum[j] += x[j] + x[stride + j] +
- * ..., n <= ROWS of them, j < q. */
+ * ..., n of them, j < q; if it goes on, sum[j] = (sum[j] + x[j]) + x[stride + j] + ... */
 #define SUM_KERNELS(T)                                                                             \
     void THIS_ROW(T, TL_KERNELS)(int64_t n, const void *from, void *sum);                          \
     void THIS_ROW(T, TL_KERNELS)(int64_t n, const void *from, void *sum)                           \
@@ -98,15 +101,15 @@ ADD_QUAD(f64)
         *(v_element_##T *)sum += lane[0];                                                          \
     }                                                                                              \
     void THIS_ROWS(T, TL_KERNELS)(int64_t n, int64_t q, const void *from, int64_t stride,          \
-                                  void *sum);                                                      \
+                                  void *sum, int goes_on);                                         \
     void THIS_ROWS(T, TL_KERNELS)(int64_t n, int64_t q, const void *from, int64_t stride,          \
-                                  void *sum)                                                       \
+                                  void *sum, int goes_on)                                          \
     {                                                                                              \
         enum { W = V_LANES_##T };                                                                  \
         const v_element_##T *x = from;                                                             \
         v_element_##T *s = sum;                                                                    \
         for (; q >= 8 * W; q -= 8 * W, x += 8 * W, s += 8 * W) {                                   \
-            EACH_OF_8(ACC_ZERO, T)                                                                 \
+            EACH_OF_8(ACC_START, T)                                                                \
             for (int64_t k = 0; k < n; k++) {                                                      \
                 const v_element_##T *row = x + k * stride;                                         \
                 EACH_OF_8(ACC_ADD_ROW, T)                                                          \
@@ -114,16 +117,16 @@ ADD_QUAD(f64)
             EACH_OF_8(ACC_SUM, T)                                                                  \
         }                                                                                          \
         for (; q >= W; q -= W, x += W, s += W) {                                                   \
-            v##T a = {0};                                                                          \
+            v##T a = goes_on ? v_load_##T(s) : (v##T){0};                                          \
             for (int64_t k = 0; k < n; k++)                                                        \
                 a += v_load_##T(x + k * stride);                                                   \
-            v_store_##T(s, v_load_##T(s) + a);                                                     \
+            v_store_##T(s, goes_on ? a : v_load_##T(s) + a);                                       \
         }                                                                                          \
         if (q > 0) {                                                                               \
-            v##T a = {0};                                                                          \
+            v##T a = goes_on ? v_load_part_##T(s, q) : (v##T){0};                                  \
             for (int64_t k = 0; k < n; k++)                                                        \
                 a += v_load_part_##T(x + k * stride, q);                                           \
-            v_store_part_##T(s, q, v_load_part_##T(s, q) + a);                                     \
+            v_store_part_##T(s, q, goes_on ? a : v_load_part_##T(s, q) + a);                       \
         }                                                                                          \
     }
 
@@ -135,12 +138,13 @@ SUM_KERNELS(f64)
 /* tl_fold -- the two kernels of one element type. */
 typedef struct tl_fold {
     void (*row)(int64_t n, const void *from, void *sum);
-    void (*rows)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum);
+    void (*rows)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum, int goes_on);
 } tl_fold;
 
 #define FOLD_DECLARED(ISA, T)                                                                      \
     void ROW_NAME(T, ISA)(int64_t n, const void *from, void *sum);                                 \
-    void ROWS_NAME(T, ISA)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum);
+    void ROWS_NAME(T, ISA)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum,      \
+                           int goes_on);
 TL_EACH_ISA(FOLD_DECLARED, f32)
 TL_EACH_ISA(FOLD_DECLARED, f64)
 
@@ -267,7 +271,7 @@ static void sum_rows(const tl_fold *f, size_t size, const tl_axes *r, const tl_a
     for (int64_t i = 0; i < r->count; i += ROWS) {
         const int64_t n = r->count - i < ROWS ? r->count - i : ROWS;
         if (direct) {
-            f->rows(n, q->count, in + i * row * (int64_t)size, row, sum);
+            f->rows(n, q->count, in + i * row * (int64_t)size, row, sum, 0);
             continue;
         }
         for (int64_t j = 0; j < q->count; j += STRIP) {
@@ -275,9 +279,45 @@ static void sum_rows(const tl_fold *f, size_t size, const tl_axes *r, const tl_a
             for (int64_t k = 0; k < n; k++)
                 move(size, q, j, m, in + offset_of(r, i + k, NULL) * (int64_t)size,
                      packed + k * STRIP * (int64_t)size, 0);
-            f->rows(n, m, packed, STRIP, sum + j * (int64_t)size);
+            f->rows(n, m, packed, STRIP, sum + j * (int64_t)size, 0);
         }
     }
+}
+
+/* ---- some rows at a time --------------------------------------------------------------------- */
+
+int64_t tl__sum_block(tl_dtype dtype, int64_t q)
+{
+    return q == 1 ? ROWS * (LANE_BYTES / (int64_t)tl_dtype_size(dtype)) : ROWS;
+}
+
+void tl__sum_partial(tl_dtype dtype, int64_t q, int64_t first, int64_t n, const void *in,
+                     int64_t stride, void *partial)
+{
+    const tl_fold *f = &folds[dtype][tl__isa()];
+    const int64_t size = (int64_t)tl_dtype_size(dtype), block = tl__sum_block(dtype, q);
+    const char *x = in;
+    while (n > 0) {
+        const int64_t at = first % block, m = block - at < n ? block - at : n;
+        char *to = (char *)partial + first / block * q * size;
+        if (at == 0)
+            memset(to, 0, (size_t)(q * size));
+        if (q == 1)
+            f->row(m, x, to);
+        else
+            f->rows(m, q, x, stride, to, 1);
+        first += m;
+        n -= m;
+        x += m * stride * size;
+    }
+}
+
+void tl__sum_finish(tl_dtype dtype, int64_t q, int64_t N, const void *partial, void *sum)
+{
+    const tl_fold *f = &folds[dtype][tl__isa()];
+    const int64_t block = tl__sum_block(dtype, q);
+    memset(sum, 0, (size_t)q * tl_dtype_size(dtype));
+    f->rows((N + block - 1) / block, q, partial, q, sum, 1);
 }
 
 /* tl_fold_pass -- one group of neighbouring summed axes, [first, last), and the arrays between
@@ -403,6 +443,11 @@ static int infer_sum(tl_infer *q)
     return TL_OK;
 }
 
+int tl__mask_apart(const tl_attr *a, const tl_shape *in, int n)
+{
+    return a->i[0] >> (in->rank - n) == 0;
+}
+
 static void sum_adjoint(tl_adj *q)
 {
     q->d[0] = tl_broadcast_to(q->g, q->in_shape[0]);
@@ -431,6 +476,7 @@ const tl_op tl_op_sum = {
     .shape = infer_sum,
     .run = sum_run,
     .lead = tl_lead_same,
+    .apart = tl__mask_apart,
     .adjoint = sum_adjoint,
     .ncases = 2,
     .cases = sum_cases,

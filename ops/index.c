@@ -34,7 +34,16 @@ static int want_floating(tl_infer *q)
 static int fail_index(tl_call *c, const tl_walk *w, int32_t got, int64_t n)
 {
     char text[TL_SHAPE_TEXT];
-    tl_shape_text(tl_shape_of_dims(w->rank, w->at), text, sizeof text);
+    tl_shape at = tl_shape_of_dims(w->rank, w->at);
+    if (c->row_axes) { /* the first axis is part of others */
+        const tl_shape *axes = c->row_axes;
+        int64_t row = c->first_row + at.dim[0];
+        at.rank = w->rank - 1 + axes->rank;
+        memcpy(at.dim + axes->rank, w->at + 1, (size_t)(w->rank - 1) * sizeof *at.dim);
+        for (int a = axes->rank - 1; a >= 0; row /= axes->dim[a], a--)
+            at.dim[a] = row % axes->dim[a];
+    }
+    tl_shape_text(at, text, sizeof text);
     return tl_call_fail(c, TL_ERANGE, "got index %d%s%s, want one in [0,%lld)", (int)got,
                         w->rank ? " at " : "", w->rank ? text : "", (long long)n);
 }
@@ -289,6 +298,12 @@ static int one_hot_run(tl_call *c)
     return TL_OK;
 }
 
+static int one_hot_apart(const tl_attr *a, const tl_shape *in, int n)
+{
+    (void)a;
+    return n <= in->rank;
+}
+
 const tl_op tl_op_one_hot = {
     .name = "one_hot",
     .doc = "y = 0; y[i,idx[i]] = 1",
@@ -297,6 +312,7 @@ const tl_op tl_op_one_hot = {
     .shape = one_hot_shape,
     .run = one_hot_run,
     .lead = tl_lead_same,
+    .apart = one_hot_apart,
     .no_gradient = 1,
 };
 
@@ -362,6 +378,11 @@ static int take_along_run(tl_call *c)
 static int along_lead(tl_lead *q)
 {
     return q->led == 3;
+}
+
+static int along_apart(const tl_attr *a, const tl_shape *in, int n)
+{
+    return in->rank - a->i[0] >= n;
 }
 
 static void take_along_adjoint(tl_adj *a)
@@ -437,6 +458,7 @@ const tl_op tl_op_take_along = {
     .shape = take_along_shape,
     .run = take_along_run,
     .lead = along_lead,
+    .apart = along_apart,
     .adjoint = take_along_adjoint,
     .reads = TL_READS(1),
     .ncases = 2,
@@ -451,6 +473,7 @@ const tl_op tl_op_put_along = {
     .shape = put_along_shape,
     .run = put_along_run,
     .lead = along_lead,
+    .apart = along_apart,
     .adjoint = put_along_adjoint,
     .reads = TL_READS(1),
     .ncases = 1,

@@ -332,6 +332,7 @@ const tl_op tl_op_amax = {
     .shape = extremum_shape,
     .run = amax_run,
     .lead = tl_lead_same,
+    .apart = tl__mask_apart,
     .adjoint = amax_adjoint,
     .reads = TL_READS(0),
     .ncases = 2,
@@ -357,6 +358,7 @@ const tl_op tl_op_argmax = {
     .shape = argmax_shape,
     .run = argmax_run,
     .lead = tl_lead_same,
+    .apart = tl__mask_apart,
     .no_gradient = 1,
 };
 

@@ -1,7 +1,9 @@
 /* test_sum.c -- sums: values, the same bits from any strides, accuracy, and gradients back to
  * smaller shapes. */
 #include "core/grad.h"
+#include "core/random.h"
 #include "core/space.h"
+#include "core/sum.h"
 #include "ops/elementwise.h"
 #include "tests/check.h"
 #include "tests/optest.h"
@@ -147,4 +149,35 @@ Test(sum, gradients_come_back_in_the_operands_shape)
     assert_tensor(g[1], 2, VALUES(30, 30), 1e-15, 0);
     assert_tensor(g[2], 1, VALUES(180), 1e-15, 0);
     tl_tape_free(tape);
+}
+
+Test(sum, rows_that_come_some_at_a_time_give_the_same_bits)
+{
+    static float x[MOST], want[MOST], got[MOST], partial[MOST];
+    static const int64_t sizes[][2] = {{9000, 1}, {4096, 1}, {64, 20},
+                                       {200, 33}, {65, 140}, {1, 7}};
+    static double wide[MOST];
+    tl_rng r = {.seed = 3};
+    numbers(MOST, wide);
+    for (int i = 0; i < MOST; i++)
+        x[i] = (float)wide[i];
+    for (int turn = 0; turn < 300; turn++) {
+        const int64_t N = sizes[turn % 6][0], q = sizes[turn % 6][1],
+                      unit = q == 1 ? tl__sum_block(TL_F32, q) : 1;
+        const tl_shape shape = tl_shape2(N, q);
+        const int64_t i[] = {2};
+        const tl_attr attr = {1, i, 0, NULL};
+        const tl_dtype f32 = TL_F32;
+        void *const data[] = {x};
+        tl_shape to;
+        cr_assert_eq(run_dense(&tl_op_sum, &attr, 1, &f32, &shape, data, &to, want, NULL), TL_OK);
+        memset(partial, 0x7f, sizeof partial);
+        for (int64_t at = 0, n; at < N; at += n) {
+            n = unit * (1 + (int64_t)tl__rng_below(&r, (uint64_t)(N / unit + 1)));
+            n = n < N - at ? n : N - at;
+            tl__sum_partial(TL_F32, q, at, n, x + at * q, q, partial);
+        }
+        tl__sum_finish(TL_F32, q, N, partial, got);
+        cr_assert_eq(memcmp(got, want, (size_t)q * sizeof *got), 0, "[%d,%d]", (int)N, (int)q);
+    }
 }

@@ -101,8 +101,8 @@ static void write_after_readers(tl_arrangement *d, uint32_t s, uint32_t room)
 static void place_next(tl_arrangement *d, const tl_gcarry *c)
 {
     tl_graph *g = d->g;
-    const uint32_t m = tl__home_of(g, c->next), s = g->val[m].step,
-                   room = g->val[c->room].address.root;
+    const uint32_t m = tl__home_of(g, c->next), room = g->val[c->room].address.root,
+                   s = g->val[m].step == TL_NONE ? TL_NONE : tl__step_whole(g, g->val[m].step);
     const int own = g->val[m].address.root == m;
     int safe = own && s != TL_NONE;
     if (safe && !g->val[m].accumulate) {

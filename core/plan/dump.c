@@ -217,15 +217,18 @@ static void put_fate(tl_dump *d, const tl_instr *i)
 
 static void put_instr(tl_dump *d, const tl_instr *i, int indent)
 {
-    static const char *const kinds[] = {"tile", "contract", "call", "iota", "loop"};
+    static const char *const kinds[] = {"tile", "contract", "call", "iota", "loop", "band"};
     const tl_note *note = i->note;
     char text[400], shape[TL_SHAPE_TEXT];
     tl__put(&d->text, "%*s%-9s %s  %s %s%s  | #%u ", indent, "", kinds[i->kind],
             tl__note_operations(note, text, sizeof text), tl_dtype_name(note->dtype),
             tl_shape_text(note->shape, shape, sizeof shape), i->accumulate ? " accumulating" : "",
             d->n);
+    if (i->band)
+        tl__put(&d->text, "%lld of %lld rows at a time", (long long)i->band->length,
+                (long long)i->band->rows);
     const uint32_t nin = i->tile ? (uint32_t)tl__tile_inputs(i->tile) : i->noperands - 1;
-    for (uint32_t k = 0; k < i->noperands; k++) {
+    for (uint32_t k = 0; !i->band && k < i->noperands; k++) {
         if (k == nin)
             tl__put(&d->text, k ? " -> " : "-> ");
         else if (k > 0)

@@ -149,6 +149,8 @@ static void emit_block(tl_emitter *e, uint32_t b)
         i->node = g->val[s->val.at[0]].node;
         if (s->kind == TL_STEP_TILE) {
             tl__emit_tile(e, i, s);
+        } else if (s->kind == TL_STEP_BAND) {
+            tl__emit_band(e, i, s);
         } else if (s->kind == TL_STEP_LOOP) {
             i->kind = TL_INSTR_LOOP;
             i->block = g->val[s->val.at[0]].loop;
@@ -205,6 +207,12 @@ static void find_outside(tl_emitter *e)
                 e->read_outside[w] = 1;
         }
     }
+    for (uint32_t v = 0; v < g->nvals && !g->code; v++) { /* only ever in registers */
+        tl_val *x = &g->val[v];
+        if (tl__is_pointwise(x) && x->step != TL_NONE && x->address.root == v && x->via == TL_OWN &&
+            !e->read_outside[v])
+            x->inside = 1;
+    }
 }
 
 /* measure -- what a thread needs to run any instruction. */
@@ -214,7 +222,9 @@ static void measure(const tl_graph *g, tl_plan *p)
     for (uint32_t b = 0; b < g->nblocks; b++)
         for (uint32_t k = 0; k < p->block[b].ninstrs; k++) {
             const tl_instr *i = &p->block[b].instr[k];
-            const size_t bytes = i->tile ? tl__tile_scratch(i->tile) : 0;
+            const size_t bytes = i->tile   ? tl__tile_scratch(i->tile)
+                                 : i->band ? tl__band_scratch(i->band)
+                                           : 0;
             registers = bytes > registers ? bytes : registers;
             p->most = i->noperands > p->most ? i->noperands : p->most;
         }

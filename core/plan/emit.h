@@ -18,6 +18,23 @@ typedef struct tl_emitter {
     tl_notes notes;
 } tl_emitter;
 
+/* tl_group -- the step of a tile as the tile's compiler wants it. */
+enum { TL_GROUP_ARRAYS = 256 }; /* inputs or outputs of a group: 48 values of 4 operands at most */
+
+typedef struct tl_group {
+    uint32_t nin, nout, nsteps;
+    uint32_t in[TL_GROUP_ARRAYS]; /* the value read; a constant for scalars */
+    uint8_t scalar[TL_GROUP_ARRAYS];
+    uint32_t out[TL_GROUP_ARRAYS]; /* the value stored */
+    tl_tile_array array[TL_GROUP_ARRAYS], result[TL_GROUP_ARRAYS];
+    int64_t stride[2 * TL_GROUP_ARRAYS][TL_MAX_RANK];
+    tl_tile_step step[64];
+    int number
+        /* by member: its value number; inputs are numbered last, so kept negative (-1 - index)
+         * until then */
+        [64];
+} tl_group;
+
 /* tl__emit_alloc -- zeroed memory that lives as long as the plan; NULL, and the failure noted, when
  * it is short. */
 TL_API void *tl__emit_alloc(tl_emitter *e, size_t count, size_t size);
@@ -29,5 +46,12 @@ TL_API tl_operand tl__emit_scalar(tl_emitter *e, uint32_t v);
 
 /* tl__emit_tile -- the instruction of a TILE step. */
 TL_API void tl__emit_tile(tl_emitter *e, tl_instr *to, const tl_step *s);
+/* tl__emit_group -- inputs, steps and outputs of a TILE step, in the graph's arena; NULL after a
+ * failure. tl__emit_group_operands -- sets them as operands from `first` on. */
+TL_API tl_group *tl__emit_group(tl_emitter *e, const tl_step *s);
+TL_API void tl__emit_group_operands(tl_emitter *e, tl_instr *to, uint32_t first, const tl_group *t);
+
+/* tl__emit_band -- the instruction of a BAND step. (emit_band.c) */
+TL_API void tl__emit_band(tl_emitter *e, tl_instr *to, const tl_step *s);
 
 #endif

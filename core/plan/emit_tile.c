@@ -10,22 +10,6 @@
 
 #include <string.h>
 
-enum { ARRAYS = 256 }; /* inputs or outputs of a group: 48 values of 4 operands at most */
-
-typedef struct tl_group {
-    uint32_t nin, nout, nsteps;
-    uint32_t in[ARRAYS]; /* the value read; a constant for scalars */
-    uint8_t scalar[ARRAYS];
-    uint32_t out[ARRAYS]; /* the value stored */
-    tl_tile_array array[ARRAYS], result[ARRAYS];
-    int64_t stride[2 * ARRAYS][TL_MAX_RANK];
-    tl_tile_step step[64];
-    int number
-        /* by member: its value number; inputs are numbered last, so kept negative (-1 - index)
-         * until then */
-        [64];
-} tl_group;
-
 static int same_place(const tl_graph *g, uint32_t a, uint32_t b)
 {
     const tl_address *x = &g->val[a].address, *y = &g->val[b].address;
@@ -114,7 +98,7 @@ static void gather_group(tl_emitter *e, tl_group *t, const tl_step *s)
         }
         if (e->read_outside[s->val.at[k]]) {
             t->out[t->nout] = s->val.at[k];
-            int64_t *stride = t->stride[ARRAYS + t->nout];
+            int64_t *stride = t->stride[TL_GROUP_ARRAYS + t->nout];
             memset(stride, 0, TL_MAX_RANK * sizeof *stride);
             tl__iteration_strides(g, s->val.at[k], &x->shape, stride);
             t->result[t->nout++] = (tl_tile_array){x->dtype, stride, t->number[k], -1};
@@ -128,19 +112,35 @@ static void gather_group(tl_emitter *e, tl_group *t, const tl_step *s)
         t->result[o].value = final_number(t, t->result[o].value);
         for (uint32_t k = 0; k < t->nin; k++)
             if (!t->scalar[k] && same_place(g, t->in[k], t->out[o]) &&
-                memcmp(t->stride[k], t->stride[ARRAYS + o], sizeof t->stride[k]) == 0)
+                memcmp(t->stride[k], t->stride[TL_GROUP_ARRAYS + o], sizeof t->stride[k]) == 0)
                 t->result[o].alias = (int)k;
     }
+}
+
+tl_group *tl__emit_group(tl_emitter *e, const tl_step *s)
+{
+    tl_group *t = tl__graph_alloc(e->g, 1, sizeof *t);
+    if (t)
+        gather_group(e, t, s);
+    return e->g->code ? NULL : t;
+}
+
+void tl__emit_group_operands(tl_emitter *e, tl_instr *to, uint32_t first, const tl_group *t)
+{
+    for (uint32_t k = 0; k < t->nin; k++) {
+        tl__emit_set(e, to, first + k, t->in[k]);
+        if (t->scalar[k])
+            to->operand[first + k] = tl__emit_scalar(e, t->in[k]);
+    }
+    for (uint32_t o = 0; o < t->nout; o++)
+        tl__emit_set(e, to, first + t->nin + o, t->out[o]);
 }
 
 void tl__emit_tile(tl_emitter *e, tl_instr *to, const tl_step *s)
 {
     tl_graph *g = e->g;
-    tl_group *t = tl__graph_alloc(g, 1, sizeof *t);
+    const tl_group *t = tl__emit_group(e, s);
     if (!t)
-        return;
-    gather_group(e, t, s);
-    if (g->code)
         return;
     const tl_shape dims = tl__iteration(&g->val[s->val.at[0]].shape);
     to->kind = TL_INSTR_TILE;
@@ -150,13 +150,6 @@ void tl__emit_tile(tl_emitter *e, tl_instr *to, const tl_step *s)
     to->operand = tl__emit_alloc(e, to->noperands + 1, sizeof *to->operand);
     if (!to->tile)
         tl__graph_fail(g, TL_ENOMEM, "no memory for a tile of the plan");
-    if (g->code)
-        return;
-    for (uint32_t k = 0; k < t->nin; k++) {
-        tl__emit_set(e, to, k, t->in[k]);
-        if (t->scalar[k])
-            to->operand[k] = tl__emit_scalar(e, t->in[k]);
-    }
-    for (uint32_t o = 0; o < t->nout; o++)
-        tl__emit_set(e, to, t->nin + o, t->out[o]);
+    if (!g->code)
+        tl__emit_group_operands(e, to, 0, t);
 }

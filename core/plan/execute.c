@@ -100,11 +100,9 @@ void tl__fault_text(const tl_fault *f, char *text, size_t size)
 
 static int call(tl_worker *w, const tl_instr *i, uint32_t depth)
 {
-    tl_call c;
+    tl_call c = {.op = i->op};
     tl_attr attr = i->attr;
     const uint32_t nin = i->noperands - 1;
-    c.op = i->op;
-    c.seed = c.draw = 0;
     if (i->node != TL_NONE) {
         const tl_node *n = node_of(w->x, i->node);
         attr.nr = n->attr.nr;
@@ -119,6 +117,23 @@ static int call(tl_worker *w, const tl_instr *i, uint32_t depth)
     c.message[0] = '\0';
     int code = i->op->run(&c);
     return code ? fail(w, i, depth, code, c.message) : TL_OK;
+}
+
+static int run_band(tl_worker *w, const tl_instr *i, uint32_t depth)
+{
+    char message[360];
+    const tl_band_part *part;
+    for (uint32_t k = 0; k < i->noperands; k++)
+        w->data[k] = address(w, &i->operand[k]);
+    const int code = tl__band_run(i->band, w->data, w->registers, 0, i->band->rows, message, &part);
+    if (code) {
+        tl_instr failed = *i;
+        failed.op = part->op;
+        failed.node = part->node;
+        return fail(w, &failed, depth, code, message);
+    }
+    tl__band_finish(i->band, w->data);
+    return TL_OK;
 }
 
 static void iota(const tl_strided *out)
@@ -191,6 +206,8 @@ static int run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
         tl__tile_run(i->tile, w->data, w->registers);
         return TL_OK;
     }
+    if (i->kind == TL_INSTR_BAND)
+        return run_band(w, i, depth);
     memcpy(w->array, i->array, i->noperands * sizeof *w->array);
     for (uint32_t k = 0; k < i->noperands; k++)
         w->array[k].data = address(w, &i->operand[k]);

@@ -45,6 +45,7 @@ uint32_t tl__step_add(tl_graph *g, tl_step_kind kind, uint32_t v)
     s->kind = kind;
     s->block = g->val[v].block;
     s->phase = g->val[v].phase;
+    s->within = s->partial = TL_NONE;
     tl__list_add(g, &s->val, v);
     g->val[v].step = g->nsteps;
     return g->nsteps++;

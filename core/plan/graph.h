@@ -82,6 +82,7 @@ typedef struct tl_val {
     uint8_t within;  /* TL_VIA_ROW: rows of a period */
     uint8_t clip; /* bit k: the first axis of operand k (of the result behind them) is the steps of
                        a period, of which the last may have fewer */
+    uint8_t inside; /* lies in registers or scratch: takes no room */
     /* storage */
     tl_via via;
     uint32_t base;
@@ -168,6 +169,7 @@ TL_API void tl__pass_period(tl_graph *g);
 TL_API void tl__pass_lower(tl_graph *g);
 TL_API void tl__pass_address(tl_graph *g);
 TL_API void tl__pass_fuse(tl_graph *g);
+TL_API void tl__pass_band(tl_graph *g);
 TL_API void tl__pass_arrange(tl_graph *g);
 
 /* tl__placeable -- v itself or a copy of it, computed in this block and free to be placed.

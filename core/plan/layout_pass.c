@@ -46,7 +46,7 @@ static void touch(tl_pack *p, uint32_t root, uint32_t block, uint32_t at)
 {
     tl_graph *g = p->g;
     const uint32_t home = g->val[root].block;
-    if (g->val[root].via == TL_BOUND)
+    if (g->val[root].via == TL_BOUND || g->val[root].inside)
         return;
     while (block != home) { /* up to the loop's instruction in the root's own block */
         at = p->g->step[g->val[g->block[block].loop].step].place;
@@ -80,7 +80,7 @@ static void find_spans(tl_pack *p)
             g->step[g->block[b].steps[k]].place = k;
     for (uint32_t s = 0; s < g->nsteps; s++) {
         const tl_step *step = &g->step[s];
-        for (uint32_t k = 0; k < step->val.n; k++) {
+        for (uint32_t k = 0; step->within == TL_NONE && k < step->val.n; k++) {
             const tl_val *x = &g->val[step->val.at[k]];
             if (x->op->kind != TL_LOOP)
                 touch_step(p, step, step->val.at[k]);

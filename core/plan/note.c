@@ -197,9 +197,12 @@ void tl__note_make(tl_notes *n, tl_instr *i, const tl_step *s)
         if (note->node == TL_NONE)
             note->node = x->node;
     }
-    for (uint32_t k = 0; k < noperands; k++)
+    for (uint32_t k = 0; k < noperands; k++) {
+        const uint32_t v = n->operand.at[k];
+        const int is_scratch = g->val[g->val[v].address.root].inside; /* no buffer, like a number */
         label[k] =
-            label_of(n, n->operand.at[k], n->p->base[i->operand[k].base].kind == TL_BASE_SCALAR);
+            label_of(n, v, is_scratch || n->p->base[i->operand[k].base].kind == TL_BASE_SCALAR);
+    }
     note->op = op;
     note->nops = s->val.n;
     note->label = label;

@@ -2,7 +2,7 @@
  *
  *     stretch --> graph --> same --> hoist --> lift --> sink --> narrow    what is computed
  *                 settle --> period --> lower --> address            where
- *                 fuse --> arrange --> layout, emit --> plan        when and how */
+ *                 fuse --> band --> arrange --> layout, emit --> plan  when and how */
 #include "core/plan/plan.h"
 #include "core/plan/note.h"
 
@@ -38,6 +38,8 @@ static void run_passes(tl_graph *g, tl_plan *p)
     tl__pass_address(g);
     tl__graph_order(g); /* addresses may have asked for copies */
     tl__pass_fuse(g);
+    if (on & TL_PASS_REDUCE)
+        tl__pass_band(g);
     tl__pass_arrange(g);
     if (!g->code)
         tl__emit(p, g);

@@ -10,6 +10,7 @@
 #ifndef TL_CORE_PLAN_PLAN_H
 #define TL_CORE_PLAN_PLAN_H
 
+#include "core/plan/band.h"
 #include "core/plan/graph.h"
 #include "core/tile.h"
 
@@ -45,7 +46,8 @@ typedef enum tl_instr_kind {
     TL_INSTR_CONTRACT,
     TL_INSTR_CALL,
     TL_INSTR_IOTA,
-    TL_INSTR_LOOP
+    TL_INSTR_LOOP,
+    TL_INSTR_BAND
 } tl_instr_kind;
 
 typedef struct tl_instr {
@@ -55,6 +57,7 @@ typedef struct tl_instr {
     uint32_t block;     /* of a loop */
     tl_operand *operand;
     const tl_tile *tile;
+    const tl_band *band;
     const tl_op *op;
     tl_attr attr; /* structural part; attr.r is the node's when run */
     /* of contractions and calls: inputs, then the output; data is filled in when run */

@@ -16,7 +16,8 @@ typedef enum tl_step_kind {
     TL_STEP_CALL,
     TL_STEP_IOTA,
     TL_STEP_LOOP,
-    TL_STEP_JOIN
+    TL_STEP_JOIN,
+    TL_STEP_BAND
 } tl_step_kind;
 
 typedef struct tl_list {
@@ -31,6 +32,11 @@ struct tl_step {
     tl_list before; /* steps that come first, with repetitions */
     uint32_t
         place; /* position of its last value in the block's order: what comes early runs early */
+    /* bands (band.c) */
+    uint32_t within;      /* the band that this is a part of, TL_NONE; then block is TL_NONE too */
+    uint32_t partial;     /* of a sum over rows in a band: room for partial sums, TL_NONE */
+    tl_list part;         /* of a band: the steps that it runs, in order */
+    int64_t rows, length; /* of all, of a band */
 };
 
 /* tl__list_add -- in the graph's arena. */
@@ -39,6 +45,12 @@ TL_API void tl__list_add(tl_graph *g, tl_list *l, uint32_t x);
 TL_API uint32_t tl__step_add(tl_graph *g, tl_step_kind kind, uint32_t v);
 /* tl__step_depend -- step s comes after whatever makes v in its block. */
 TL_API void tl__step_depend(tl_graph *g, uint32_t s, uint32_t v);
+
+/* tl__step_whole -- the step that runs s: its band, or s itself. */
+static inline uint32_t tl__step_whole(const tl_graph *g, uint32_t s)
+{
+    return g->step[s].within == TL_NONE ? s : g->step[s].within;
+}
 
 /* tl__iteration -- the axes of a value that are not of extent 1, and strides of an operand along
  * them. */
