@@ -16,30 +16,13 @@
  * the share of C a thread computes. */
 #include "core/blis.h"
 
+#include "core/blislib.h"
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/panel.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__GNUC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpedantic"
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wstrict-prototypes"
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#pragma GCC diagnostic ignored "-Wunused-function"
-#endif
-#if __has_include(<blis/blis.h>)
-#include <blis/blis.h>
-#else
-#include <blis.h>
-#endif
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
 
 typedef struct blocking {
     int64_t mr, nr, mc, nc, kc;
