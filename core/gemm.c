@@ -23,12 +23,12 @@
 
 #include <string.h>
 
-/* KC: 32 KB of a panel of f32 with AVX-512. MC: 480 KB of A. LOCAL: on the stack, for one panel and
+/* KC: 32 KB of a panel of f32 with AVX-512. MC: 480 KB of A, in f32. LOCAL: on the stack, for one panel and
  * a tile. IN_PLACE: for so many strips a B of contiguous rows is read where it lies. FEW: C with so
  * few columns is computed as C' = B'A' if it has more rows. */
 enum {
     KC = 256,
-    MC_BYTES = 480 * 1024 / KC,
+    MC = 480,
     LOCAL = 48 * 1024,
     NEAREST = 32 * 1024,
     PAGE = 4096,
@@ -66,6 +66,17 @@ static int64_t divide_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+/* These come often for little work, so they do not divide. */
+static int64_t panels_of(const tl_strips *with, int64_t n)
+{
+    return (n + with->width - 1) >> with->shift;
+}
+
+static int64_t rows_of_block(int64_t size)
+{
+    return size == sizeof(double) ? MC / 2 : MC;
+}
+
 /* scatter -- moves a tile stored by rows to C of any strides; one addition an element, as in the
  * kernel. */
 #define SCATTER(T)                                                                                 \
@@ -95,19 +106,20 @@ typedef struct block {
 /* strips -- one panel, or some side by side, times all rows of the block. */
 static void strips(const product *q, const block *l, tl_strip s, int panels, int down, int64_t j)
 {
-    int64_t rows = q->with->rows, parts = divide_up(l->m, rows), ld = panels * q->with->width;
+    int64_t rows = q->with->rows, ld = panels * q->with->width;
+    int64_t parts = l->m <= rows ? 1 : divide_up(l->m, rows);
+    int64_t least = parts == 1 ? l->m : l->m / parts, more = l->m - least * parts;
     s.k = l->k;
     s.rs = q->pack_a ? 1 : q->a.rs;
     s.cs = q->pack_a ? rows : q->a.cs;
     s.add = q->add || l->pc > 0;
     s.ldc = q->c.rs;
-    for (int64_t part = 0; part < parts; part++) {
-        int64_t i = part * rows, end = lesser(i + rows, l->m);
+    for (int64_t part = 0, i = 0, end; part < parts; part++, i = end) {
         if (q->pack_a) {
+            end = lesser(i + rows, l->m);
             s.left = q->left + i * l->k * q->size;
         } else {
-            i = l->m * part / parts;
-            end = l->m * (part + 1) / parts;
+            end = i + least + (part < more);
             s.left = at(q, q->a, l->ic + i, l->pc);
         }
         s.c = at(q, q->c, l->ic + i, j);
@@ -144,13 +156,13 @@ static void columns(const product *q, const block *l)
     int64_t width = q->with->width;
     int together = q->together;
     for (int64_t j = 0, n; j < q->n; j += n) {
-        int64_t skip = q->panels ? (q->first + j) % width : 0;
+        int64_t at_panel = (q->first + j) >> q->with->shift, skip = (q->first + j) & (width - 1);
         int panels = skip == 0 && q->n - j >= together * width ? together : 1;
         n = lesser(panels * width - skip, q->n - j);
         tl_strip s = {.n = n, .ldb = width, .step = l->k * width};
         int down = q->down && n == width;
         if (q->panels) {
-            int64_t before = l->pc * divide_up(q->all, width) + (q->first + j) / width * l->k;
+            int64_t before = l->pc * panels_of(q->with, q->all) + at_panel * l->k;
             s.right = q->panels + (before * width + skip) * q->size;
         } else if (down) {
             s.right = at(q, q->b, l->pc, j);
@@ -172,7 +184,7 @@ static void columns(const product *q, const block *l)
 
 static void loops(const product *q)
 {
-    int64_t rows = q->with->rows, mc = MC_BYTES / q->size / rows * rows;
+    int64_t rows = q->with->rows, mc = rows_of_block(q->size);
     for (int64_t ic = 0; ic < q->m; ic += mc)
         for (int64_t pc = 0; pc < q->k; pc += KC) {
             block l = {ic, lesser(mc, q->m - ic), pc, lesser(KC, q->k - pc)};
@@ -205,7 +217,7 @@ static void zero(tl_dtype dtype, int64_t m, int64_t n, tl_matrix c)
 static int prepare(product *q, char *local, tl_buf **buf)
 {
     int64_t rows = q->with->rows, width = q->with->width, k = lesser(q->k, KC);
-    int64_t mc = MC_BYTES / q->size / rows * rows;
+    int64_t mc = rows_of_block(q->size);
     int together = q->with->panels[lesser(q->m, rows)];
     q->pack_a = packs_left(q);
     q->in_place = q->b.cs == 1 && q->m <= IN_PLACE * rows;
@@ -217,7 +229,8 @@ static int prepare(product *q, char *local, tl_buf **buf)
     q->together = together;
     q->in_tile = q->c.cs != 1 && q->n > 1;
     int64_t tile = q->in_tile ? rows * width * together * q->size : 0;
-    int64_t right = q->panels ? 0 : lesser(together, divide_up(q->n, width)) * width * k * q->size;
+    int64_t right =
+        q->panels ? 0 : lesser(together, panels_of(q->with, q->n)) * width * k * q->size;
     int64_t left = q->pack_a ? divide_up(lesser(q->m, mc), rows) * rows * k * q->size : 0;
     if (tile + right + left > LOCAL) {
         *buf = tl__buf_new((size_t)(tile + right + left));
@@ -289,7 +302,7 @@ size_t tl__panels_bytes(tl_dtype dtype, int64_t k, int64_t n)
     size_t elements, bytes;
     if (!with || k <= 0 || n <= 0)
         return 0;
-    if (tl__mul_size((size_t)(divide_up(n, with->width) * with->width), (size_t)k, &elements) ||
+    if (tl__mul_size((size_t)(panels_of(with, n) * with->width), (size_t)k, &elements) ||
         tl__mul_size(elements + (size_t)with->width, tl_dtype_size(dtype), &bytes))
         return 0;
     return bytes;
@@ -299,7 +312,7 @@ void tl__panels_pack(tl_dtype dtype, int64_t k, int64_t n, tl_matrix b, void *to
 {
     const tl_strips *with = tl__strips(dtype);
     int64_t width = with->width, size = (int64_t)tl_dtype_size(dtype);
-    int64_t columns = divide_up(n, width) * width;
+    int64_t columns = panels_of(with, n) * width;
     for (int64_t pc = 0; pc < k; pc += KC)
         for (int64_t j = 0; j < n; j += width) {
             int64_t kp = lesser(KC, k - pc);

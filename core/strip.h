@@ -46,8 +46,8 @@ enum { TL_STRIP_ROWS = 12, TL_STRIP_DOWN = 4 };
  * n = width: for so few rows that packing such an operand costs more than the sums. pack makes a panel of k
  * rows of such columns. */
 typedef struct tl_strips {
-    int width; /* columns of a panel: two vectors */
-    int rows;  /* the most a kernel has */
+    int width, shift; /* columns of a panel, two vectors: 1 << shift */
+    int rows;         /* the most a kernel has */
     tl_strip_fn one[TL_STRIP_ROWS + 1], wide[TL_STRIP_ROWS + 1];
     int panels[TL_STRIP_ROWS + 1];
     tl_strip_fn down[TL_STRIP_DOWN + 1];

@@ -133,6 +133,9 @@ KERNEL(12, 2)
 
 static const tl_strips NAME(strips) = {
     .width = 2 * W,
+    .shift = W == 16  ? 5
+             : W == 8 ? 4
+                      : 3,
     .rows = ROWS,
     .one = {NULL, NAME(strip_1x2), NAME(strip_2x2), NAME(strip_3x2), NAME(strip_4x2),
             NAME(strip_5x2), NAME(strip_6x2),
