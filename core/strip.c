@@ -3,6 +3,8 @@
  * with AVX2 (12 + 2 + 1 in 16). */
 #include "core/strip.h"
 
+enum { SOON = 24 };
+
 #if defined(__clang__)
 #define UNROLL _Pragma("unroll")
 #else

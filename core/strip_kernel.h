@@ -11,7 +11,9 @@
  * columns.
  *
  * KERNEL(R, N) makes the one of R rows and N vectors; all R N sums stay in registers, for which
- * every loop over them is unrolled. */
+ * every loop over them is unrolled. Where rows leave the time for it, the rows of the right operand
+ * that come SOON are asked for: those of a matrix are far apart, which the processor does not
+ * foresee, and panels may come from the last cache. */
 
 /* The first n of W elements of a row of C. */
 TARGET static inline void NAME(put)(T *c, V s, int64_t n, int add)
@@ -38,6 +40,10 @@ TARGET static inline void NAME(put)(T *c, V s, int64_t n, int add)
         for (int64_t p = q->k; p > 0; p--) {                                                       \
             V y[N];                                                                                \
             UNROLL for (int v = 0; v < N; v++) y[v] = LOAD(b + v / 2 * step + v % 2 * W);          \
+            if (N == 2 && R >= 4) {                                                                \
+                __builtin_prefetch(b + SOON * ldb);                                                \
+                __builtin_prefetch(b + SOON * ldb + W);                                            \
+            }                                                                                      \
             UNROLL for (int i = 0; i < R; i++)                                                     \
             {                                                                                      \
                 V x = SET1(*(const T *)(const void *)(a[i / 3] + i % 3 * rs));                     \
