@@ -23,9 +23,12 @@
 
 #include <string.h>
 
-/* KC: 32 KB of a panel of f32 with AVX-512. MC: 480 KB of A, in f32. LOCAL: on the stack, for one panel and
- * a tile. IN_PLACE: for so many strips a B of contiguous rows is read where it lies. FEW: C with so
- * few columns is computed as C' = B'A' if it has more rows. */
+/* KC        32 KB of a panel of f32 with AVX-512
+ * MC        480 KB of A in f32
+ * LOCAL     on the stack: a panel and a tile
+ * IN_PLACE  for so many strips a B of contiguous rows is read where it lies, unless rows that are
+ *           pages apart fall on the same lines of the nearest cache
+ * FEW       C with so few columns is computed as C' = B'A' if it has more rows */
 enum {
     KC = 256,
     MC = 480,
@@ -220,7 +223,8 @@ static int prepare(product *q, char *local, tl_buf **buf)
     int64_t mc = rows_of_block(q->size);
     int together = q->with->panels[lesser(q->m, rows)];
     q->pack_a = packs_left(q);
-    q->in_place = q->b.cs == 1 && q->m <= IN_PLACE * rows;
+    q->in_place = q->b.cs == 1 &&
+                  (q->m <= rows || (q->m <= IN_PLACE * rows && q->b.rs * q->size % PAGE != 0));
     q->down = !q->panels && !q->in_place && q->b.rs == 1 && q->a.cs == 1 && q->m <= TL_STRIP_DOWN;
     if (q->down)
         together = 1;
