@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { N = 640, H = 256, V = 10000 };
 
@@ -57,6 +58,15 @@ static int full(void *arg)
     return part_finish(k->tape, "softmax");
 }
 
+/* Blocks of classes, never a row of all logits; one product of four more. */
+static int chunked(void *arg)
+{
+    output *k = arg;
+    const tl_tensor in[] = {input(k, H, k->h), tl_use(k->tape, k->w), tl_use(k->tape, k->b)};
+    train(k, tl_linear_cross_entropy(in[0], in[1], in[2], classes(k), -1, 0), 3, in);
+    return part_finish(k->tape, "softmax in chunks");
+}
+
 static int logits(void *arg)
 {
     output *k = arg;
@@ -81,11 +91,12 @@ static int traffic(void *arg)
     return 0;
 }
 
-/* is_same -- dL/dz of the first rows by its formula, (softmax(z) - [class]) / N. */
+/* is_same -- dL/dz of the first rows by its formula, (softmax(z) - [class]) / N; then dL/dh with all
+ * logits and in chunks. */
 static int is_same(output *k)
 {
-    enum { ROWS = 8 };
-    float *want = floats_new(ROWS * V);
+    enum { ROWS = 8 }; /* no more numbers than N H */
+    float *want = floats_new(N * H);
     k->result = floats_new((size_t)N * V);
     int ok = want && k->result && !logits(k);
     for (size_t n = 0; ok && n < ROWS; n++) {
@@ -96,7 +107,10 @@ static int is_same(output *k)
         for (int j = 0; j < V; j++)
             want[n * V + (size_t)j] = (float)((exp((double)z[j]) / sum - (j == k->c[n])) / N);
     }
-    ok = ok && part_same("cross-entropy", ROWS * V, k->result, want);
+    ok = ok && part_same("cross-entropy", ROWS * V, k->result, want) && !full(k);
+    if (ok)
+        memcpy(want, k->result, N * H * sizeof *want);
+    ok = ok && !chunked(k) && part_same("cross-entropy in chunks", N * H, k->result, want);
     free(want);
     free(k->result);
     k->result = NULL;
@@ -113,6 +127,11 @@ static double prepared(output *k, int (*f)(void *))
 static double full_step(void *arg)
 {
     return prepared(arg, full);
+}
+
+static double chunked_step(void *arg)
+{
+    return prepared(arg, chunked);
 }
 
 static double logits_step(void *arg)
@@ -152,12 +171,13 @@ static int run(const part_options *o)
     if (bad)
         fprintf(stderr, "softmax: no memory%s\n", err.message);
     static contender layer[] = {{.impl = "full logits", .step = full_step},
+                                {.impl = "chunks of classes", .step = chunked_step},
                                 {.impl = "products, our gemm", .step = products_step}};
     static contender loss[] = {{.impl = "tapeloop", .step = logits_step},
                                {.impl = "read once, write once", .step = traffic_step}};
-    for (int i = 0; i < 2; i++)
-        layer[i].arg = loss[i].arg = &k;
-    race a = {"softmax V 10000", "train", 2, layer, 6e-6 * N * V * H, "GF/s", 0};
+    for (int i = 0; i < 3; i++)
+        layer[i].arg = loss[i % 2].arg = &k;
+    race a = {"softmax V 10000", "train", 3, layer, 6e-6 * N * V * H, "GF/s", 0};
     race b = {"cross-entropy from logits", "train", 2, loss, 8e-6 * N * V, "GB/s", 0};
     bad = bad || !is_same(&k) || race_run(o, &a) || race_run(o, &b);
     for (size_t i = 0; i < 6; i++)

@@ -1,79 +1,40 @@
 /* rnn_tape.c -- ours: the built-in cell, the user's cell, the plain loop. They differ in two
  * functions, the cell with its weights and how the sequence is recorded; the step is one. */
 #include "core/run.h"
-#include "tapeloop.h"
 #include "tests/bench/rnn_impl.h"
+#include "tests/bench/rnn_model.h"
 #include "tests/bench/stopwatch.h"
-#include "tests/bench/user_cells.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_PARAMS = RNN_RUNS * TL_CELL_PARAMS };
-
 typedef struct tape_run {
+    rnn_model m;
     const rnn_data *d;
     rnn_pass pass;
-    int user, loop; /* whose cell; how it is recorded */
+    int loop; /* how it is recorded */
     tl_tape *tape;
-    tl_params *set;
-    tl_sequence *seq;
-    int nparams;
-    float *value[MOST_PARAMS]; /* the weights in the cell's layout */
-    tl_tensor *ys;             /* [T] of the loop */
+    tl_tensor *ys; /* [T] of the loop */
     rnn_costs costs;
 } tape_run;
-
-static int64_t elements(const tl_param *p)
-{
-    return tl_shape_count(tl_param_shape(p));
-}
-
-/* scatter, gather -- between PyTorch's arrays and parameter k of a run. */
-static void scatter(const tape_run *t, int run, int k, float *out)
-{
-    if (t->user) {
-        user_cell_scatter(t->d, &t->d->w, run, k, out);
-        return;
-    }
-    const rnn_weights *w = &t->d->w;
-    const float *from[] = {w->w_ih[run], w->w_hh[run], w->b_ih[run], w->b_hh[run]};
-    const tl_param *p = tl_params_at(t->set, run * (t->nparams / t->d->runs) + k);
-    memcpy(out, from[k], (size_t)elements(p) * sizeof *out);
-}
-
-static void gather(const tape_run *t, rnn_weights *d, int run, int k, const float *from, int64_t n)
-{
-    float *to[] = {d->w_ih[run], d->w_hh[run], d->b_ih[run], d->b_hh[run]};
-    if (t->user)
-        user_cell_gather(t->d, d, run, k, from);
-    else
-        memcpy(to[k], from, (size_t)n * sizeof *from);
-}
 
 static void tape_close(void *run)
 {
     tape_run *t = run;
     if (!t)
         return;
-    for (int k = 0; k < t->nparams; k++)
-        free(t->value[k]);
     free(t->ys);
     tl_tape_free(t->tape);
-    tl_sequence_free(t->seq);
-    tl_params_free(t->set);
+    rnn_model_close(&t->m);
     free(t);
 }
 
 static void tape_prepare(void *run)
 {
     tape_run *t = run;
-    for (int k = 0; t->pass == RNN_TRAIN && k < t->nparams; k++) {
-        tl_param *p = tl_params_at(t->set, k);
-        tl_param_set_f32(p, t->value[k], elements(p));
-        tl_param_clear_grad(p);
-    }
+    if (t->pass == RNN_TRAIN)
+        rnn_model_renew(&t->m);
 }
 
 static void *tape_open(const rnn_data *d, rnn_pass pass, int user, int loop, const char **why)
@@ -82,35 +43,13 @@ static void *tape_open(const rnn_data *d, rnn_pass pass, int user, int loop, con
     *why = "no memory";
     if (!t)
         return NULL;
-    tl_cell cell = user                  ? user_cell(d->cell)
-                   : d->cell == RNN_LSTM ? tl_lstm_cell(NULL)
-                                         : tl_gru_cell(NULL);
-    tl_sequence_opts opts = tl_sequence_defaults();
-    opts.layers = d->shape->L;
-    opts.bidirectional = d->shape->D == 2;
     t->d = d;
     t->pass = pass;
-    t->user = user;
     t->loop = loop;
     t->costs = (rnn_costs){(double)NAN, (double)NAN, (double)NAN};
     t->tape = tl_tape_new(NULL);
-    t->set = tl_params_new(TL_F32);
-    t->seq = tl_sequence_new(t->set, "rnn", &cell, d->shape->I, d->shape->H, &opts, NULL);
     t->ys = calloc((size_t)d->shape->T, sizeof *t->ys);
-    int ok = t->tape && t->seq && t->ys;
-    t->nparams = ok ? tl_params_count(t->set) : 0;
-    for (int k = 0; ok && k < t->nparams; k++) {
-        const tl_param *p = tl_params_at(t->set, k);
-        int each = t->nparams / d->runs;
-        ok = (t->value[k] = floats_new((size_t)elements(p))) != NULL;
-        if (ok)
-            scatter(t, k / each, k % each, t->value[k]);
-    }
-    for (int k = 0; ok && k < t->nparams; k++) {
-        tl_param *p = tl_params_at(t->set, k);
-        ok = tl_param_set_f32(p, t->value[k], elements(p)) == TL_OK;
-    }
-    if (!ok) {
+    if (rnn_model_open(&t->m, d, user) || !t->tape || !t->ys) {
         tape_close(t);
         return NULL;
     }
@@ -120,11 +59,11 @@ static void *tape_open(const rnn_data *d, rnn_pass pass, int user, int loop, con
 /* one_loop -- a layer in one direction as a plain loop over t. x [T,B,I]; return [T,B,H]. */
 static tl_tensor one_loop(tape_run *t, int run, tl_tensor x)
 {
-    const tl_cell *cell = tl_sequence_cell(t->seq);
+    const tl_cell *cell = tl_sequence_cell(t->m.seq);
     const rnn_case *c = t->d->shape;
     tl_tensor w[TL_CELL_PARAMS], state[TL_CELL_STATES];
     for (int k = 0; k < cell->nparams; k++)
-        w[k] = tl_use(t->tape, tl_sequence_param(t->seq, run / c->D, run % c->D, k));
+        w[k] = tl_use(t->tape, tl_sequence_param(t->m.seq, run / c->D, run % c->D, k));
     for (int k = 0; k < cell->nstates; k++)
         state[k] = tl_zeros(t->tape, TL_F32, tl_shape2(c->B, c->H));
     for (int i = 0; i < c->T; i++) {
@@ -138,7 +77,7 @@ static tl_tensor one_loop(tape_run *t, int run, tl_tensor x)
 static tl_tensor forward(tape_run *t, tl_tensor x)
 {
     if (!t->loop)
-        return tl_sequence_apply(t->seq, x, NULL).y;
+        return tl_sequence_apply(t->m.seq, x, NULL).y;
     const rnn_case *c = t->d->shape;
     for (int l = 0; l < c->L; l++) {
         tl_tensor y[2];
@@ -172,14 +111,14 @@ static tl_tensor train_once(tape_run *t)
     tl_tensor in[MOST_PARAMS + 1], grad[MOST_PARAMS + 1];
     in[0] = input(t, c->I, t->d->x);
     tl_tensor y = forward(t, in[0]);
-    for (int k = 0; k < t->nparams; k++)
-        in[1 + k] = tl_use(t->tape, tl_params_at(t->set, k));
+    for (int k = 0; k < t->m.nparams; k++)
+        in[1 + k] = tl_use(t->tape, tl_params_at(t->m.set, k));
     tl_no_grad_open(t->tape);
     tl_tensor dy = input(t, c->D * c->H, t->d->dy);
-    tl_grad(1, &y, &dy, 1 + t->nparams, in, grad);
+    tl_grad(1, &y, &dy, 1 + t->m.nparams, in, grad);
     tl_no_grad_close(t->tape);
-    for (int k = 0; k < t->nparams; k++)
-        tl_set_param_grad(t->tape, tl_params_at(t->set, k), grad[1 + k]);
+    for (int k = 0; k < t->m.nparams; k++)
+        tl_set_param_grad(t->tape, tl_params_at(t->m.set, k), grad[1 + k]);
     tl_want(grad[0]);
     tl_commit(t->tape);
     return grad[0];
@@ -229,17 +168,15 @@ static int tape_read(void *run, rnn_result *out, const char **why)
         tl_read_f32(v, out->y, (int64_t)d->ny);
     else
         tl_read_f32(v, out->dx, (int64_t)d->nx);
-    for (int k = 0; t->pass == RNN_TRAIN && k < t->nparams && !tl_tape_status(t->tape); k++) {
-        const tl_param *p = tl_params_at(t->set, k);
-        int64_t n = elements(p);
-        int each = t->nparams / d->runs;
+    for (int k = 0; t->pass == RNN_TRAIN && k < t->m.nparams && !tl_tape_status(t->tape); k++) {
+        int64_t n = rnn_model_elements(&t->m, k);
         double *wide = malloc((size_t)n * sizeof *wide);
         float *g = malloc((size_t)n * sizeof *g);
-        int ok = wide && g && tl_param_grad_f64(p, wide, n) == TL_OK;
+        int ok = wide && g && tl_param_grad_f64(tl_params_at(t->m.set, k), wide, n) == TL_OK;
         for (int64_t i = 0; ok && i < n; i++)
             g[i] = (float)wide[i];
         if (ok)
-            gather(t, &out->d, k / each, k % each, g, n);
+            rnn_model_gather(&t->m, &out->d, k, g);
         free(wide);
         free(g);
         if (!ok) {
