@@ -139,24 +139,30 @@ run_benches() {
         configure build
         ninja -C build --quiet benches
     } >&3
+    # What fails says so, and the rest runs all the same.
+    status=0
     say "recurrent layers" >&3
-    build/tests/bench_rnn "$@"
+    build/tests/bench_rnn "$@" || status=1
     if [ -n "$impls" ]; then
         say "PyTorch: not asked for" >&3
     elif python3 -c 'import torch' 2>/dev/null; then
         say "PyTorch" >&3
-        python3 tests/bench/torch_rnn.py "$@"
+        python3 tests/bench/torch_rnn.py "$@" || status=1
     else
         say "PyTorch is not installed (python3-torch): not compared" >&3
     fi
-    [ -n "$all" ] || return 0
-    say "pieces" >&3
-    build/tests/bench_parts $quick $json
-    [ -z "$json" ] || return 0
-    if [ -x build/tests/bench_gemm ]; then
-        say "matrix products" >&3
-        build/tests/bench_gemm
+    if [ -n "$all" ]; then
+        for program in bench_gemm bench_parts; do
+            [ -x build/tests/$program ] || continue
+            say "$program" >&3
+            build/tests/$program $quick $json || status=1
+        done
     fi
+    if [ -n "$all" ] && [ -z "$json" ]; then
+        say "bench_stream" >&3
+        build/tests/bench_stream || status=1
+    fi
+    return $status
 }
 
 case ${1:-} in

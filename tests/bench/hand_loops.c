@@ -1,32 +1,30 @@
-/* hand_loops.c -- compiled with -O3, and, where HAND_CLONES says so, once for each instruction set.
- */
-#include "tests/bench/hand_loops.h"
+/* hand_loops.c -- compiled once for each instruction set, HAND_ISA, with -O3. */
+#include "tests/bench/hand_table.h"
 
 #include <math.h>
-#include <string.h>
 
-HAND_CLONES void hand_chain(size_t n, const float *restrict a, const float *restrict b,
-                            const float *restrict c, float *restrict out)
+static void chain(size_t n, const float *restrict a, const float *restrict b,
+                  const float *restrict c, float *restrict out)
 {
     for (size_t i = 0; i < n; i++)
         out[i] =
             (a[i] * b[i] + c[i]) * (a[i] - c[i]) / (1 + a[i] * a[i]) + 0.5f * b[i] - fabsf(c[i]);
 }
 
-HAND_CLONES void hand_map(size_t n, const float *restrict in, float *restrict out)
+static void map(size_t n, const float *restrict in, float *restrict out)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = 0.5f * in[i];
 }
 
-HAND_CLONES void hand_sgd(size_t n, float *restrict p, const float *restrict g, float lr)
+static void sgd(size_t n, float *restrict p, const float *restrict g, float lr)
 {
     for (size_t i = 0; i < n; i++)
         p[i] -= lr * g[i];
 }
 
-HAND_CLONES void hand_adam(size_t n, float *restrict p, const float *restrict g, float *restrict m,
-                           float *restrict v, float c1, float c2)
+static void adam(size_t n, float *restrict p, const float *restrict g, float *restrict m,
+                 float *restrict v, float c1, float c2)
 {
     for (size_t i = 0; i < n; i++) {
         m[i] = 0.9f * m[i] + 0.1f * g[i];
@@ -35,14 +33,8 @@ HAND_CLONES void hand_adam(size_t n, float *restrict p, const float *restrict g,
     }
 }
 
-void hand_gather(size_t rows, size_t E, const float *table, const int32_t *idx, float *out)
-{
-    for (size_t i = 0; i < rows; i++)
-        memcpy(out + i * E, table + (size_t)idx[i] * E, E * sizeof *out);
-}
-
-HAND_CLONES void hand_scatter_add(size_t rows, size_t E, const float *restrict src,
-                                  const int32_t *restrict idx, float scale, float *restrict table)
+static void scatter_add(size_t rows, size_t E, const float *restrict src,
+                        const int32_t *restrict idx, float scale, float *restrict table)
 {
     for (size_t i = 0; i < rows; i++) {
         float *to = table + (size_t)idx[i] * E;
@@ -50,3 +42,7 @@ HAND_CLONES void hand_scatter_add(size_t rows, size_t E, const float *restrict s
             to[j] += scale * src[i * E + j];
     }
 }
+
+#define THIS_TABLE(ISA) HAND_TABLE(ISA)
+extern const hand_table THIS_TABLE(HAND_ISA);
+const hand_table THIS_TABLE(HAND_ISA) = {chain, map, sgd, adam, scatter_add};

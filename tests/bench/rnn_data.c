@@ -144,7 +144,7 @@ static double difference(const float *a, const float *b, size_t n)
     for (size_t i = 0; i < n; i++) {
         double x = (double)a[i], y = (double)b[i];
         if (!isfinite(x) || !isfinite(y))
-            return INFINITY;
+            return (double)INFINITY;
         largest = fmax(largest, fmax(fabs(x), fabs(y)));
         error = fmax(error, fabs(x - y));
     }
