@@ -7,6 +7,8 @@
  * is the same one whatever happened to idle. */
 #include "core/memory.h"
 
+#include "core/packs.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -323,6 +325,7 @@ tl_buf *tl__buf_new(size_t bytes)
     b->bytes = bytes;
     b->data = (char *)b + HEADER;
     b->borrowed = 0;
+    b->packs = NULL;
     return b;
 }
 
@@ -347,6 +350,8 @@ void tl__buf_unref(tl_buf *b)
 {
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
         return;
+    if (b->packs)
+        tl__packs_drop(b);
     if (b->borrowed)
         tl__free(b);
     else if (!idle_give(b))

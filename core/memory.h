@@ -58,13 +58,14 @@ TL_API void tl__arena_close(tl_arena *a);
 
 /* tl_buf -- a reference-counted, 64-byte aligned and padded block. Immutable once published to a
  * node or a parameter; shared freely between tapes and threads. */
-typedef struct tl_pool tl_pool;
+typedef struct tl_packs tl_packs;
 typedef struct tl_buf {
     atomic_int refs;
     size_t bytes; /* asked for */
     size_t room;  /* there */
     void *data;
-    int borrowed; /* data belongs to the caller */
+    int borrowed;    /* data belongs to the caller */
+    tl_packs *packs; /* packs.h */
 } tl_buf;
 TL_API tl_buf *tl__buf_new(size_t bytes); /* refs 1, contents undefined */
 TL_API tl_buf *tl__buf_borrow(const void *data, size_t bytes);

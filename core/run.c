@@ -25,6 +25,7 @@ static const struct {
 } pass_names[] = {
     {"-fuse", TL_PASS_FUSE}, {"-hoist", TL_PASS_HOIST},   {"-layout", TL_PASS_LAYOUT},
     {"-sink", TL_PASS_SINK}, {"-period", TL_PASS_PERIOD}, {"-reduce", TL_PASS_REDUCE},
+    {"-pack", TL_PASS_PACK},
 };
 enum { PASSES = sizeof pass_names / sizeof *pass_names, ALL_PASSES = (1 << PASSES) - 1 };
 
@@ -108,7 +109,7 @@ static int bind(tl_cached *e, tl_tape *tape, const tl_stretch *s)
         } else if (b->kind == TL_BASE_SCALAR) {
             tl__binding_scalar(to, p, k,
                                b->node == TL_NONE ? 0.0 : node_of(tape, s, b->node)->attr.r[0]);
-        } else {
+        } else if (b->kind == TL_BASE_FRESH) {
             to->fresh[k] = tl__buf_new(b->bytes);
             if (!to->fresh[k]) {
                 let_go(e);
@@ -118,13 +119,18 @@ static int bind(tl_cached *e, tl_tape *tape, const tl_stretch *s)
             to->address[k] = to->fresh[k]->data;
         }
     }
+    if (tl__binding_packs(to, p, tape->nodes, s->member)) {
+        let_go(e);
+        return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory to pack the operands of products");
+    }
     return TL_OK;
 }
 
 /* publish -- cannot fail. Survivors become live, what else ran in frame 0 is dropped. */
-static void publish(const tl_cached *e, tl_tape *tape, const tl_stretch *s)
+static void publish(tl_cached *e, tl_tape *tape, const tl_stretch *s)
 {
     const tl_plan *p = e->plan;
+    tl__binding_keep_packs(&e->binding, p, tape->nodes, s->member);
     for (uint32_t k = 0; k < s->nlist; k++)
         tape->nodes[s->list[k]].life = TL_DROPPED;
     for (uint32_t k = 0; k < p->nsurvivors; k++) {

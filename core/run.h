@@ -24,7 +24,8 @@ enum {
     TL_PASS_LAYOUT = 4,
     TL_PASS_SINK = 8,
     TL_PASS_PERIOD = 16,
-    TL_PASS_REDUCE = 32
+    TL_PASS_REDUCE = 32,
+    TL_PASS_PACK = 64
 };
 TL_API unsigned tl__passes(void);
 TL_API void tl__set_passes(unsigned mask);

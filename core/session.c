@@ -13,6 +13,15 @@ typedef struct tl_fetch {
     const tl_store *store;
 } tl_fetch;
 
+/* tl_held -- a base that is a leaf's matrix packed, and whose buffer it was made of: NULL when that
+ * changes with every run. */
+typedef struct tl_held {
+    uint32_t base;
+    const tl_leaf *leaf;
+    tl_buf *of, *pack;
+    uint8_t made;
+} tl_held;
+
 struct tl_session {
     tl_program *program;
     tl_exec exec;
@@ -20,6 +29,8 @@ struct tl_session {
     tl_fetch *fetch;
     tl_laid **laid; /* of stores */
     uint32_t nfetches, nlaid;
+    tl_held *held;
+    uint32_t nheld;
     char *memory;
     char *slab;
     int odd; /* the next run */
@@ -74,14 +85,77 @@ static int find_stores(tl_session *s)
     return TL_OK;
 }
 
+static int find_held(tl_session *s)
+{
+    const tl_program *p = s->program;
+    const tl_plan *plan = p->plan;
+    s->held = tl__calloc((size_t)plan->nbases, sizeof *s->held);
+    if (!s->held)
+        return TL_ENOMEM;
+    for (uint32_t k = 1; k < plan->nbases; k++)
+        for (uint32_t l = 0; l < p->nleaves && plan->base[k].kind == TL_BASE_PACK; l++)
+            if (p->leaf[l].base != TL_NONE &&
+                plan->base[p->leaf[l].base].node == plan->base[k].node)
+                s->held[s->nheld++] = (tl_held){.base = k, .leaf = &p->leaf[l]};
+    return TL_OK;
+}
+
+/* spec_of -- the matrix, counted from the start of the leaf's buffer. */
+static tl_pack_spec spec_of(const tl_session *s, const tl_held *h)
+{
+    const tl_base *base = &s->program->plan->base[h->base];
+    tl_pack_spec spec = base->spec;
+    spec.offset += h->leaf->offset / (int64_t)tl_dtype_size(base->dtype);
+    return spec;
+}
+
+/* hold -- the packs of the leaves' present values. Allocates when one has another value than
+ * before, and in the first run. */
+static int hold(tl_session *s, const tl_binding *b)
+{
+    for (uint32_t k = 0; k < s->nheld; k++) {
+        tl_held *h = &s->held[k];
+        tl_buf *now = h->leaf->store ? h->leaf->store->value : h->leaf->constant;
+        now = h->leaf->port == TL_NONE && !h->leaf->laid ? now : NULL;
+        if (!h->pack || now != h->of) {
+            const tl_pack_spec spec = spec_of(s, h);
+            tl__buf_unref(h->pack);
+            tl__buf_unref(h->of);
+            h->of = tl__buf_ref(now);
+            h->pack = now ? tl__packs_find(now, &spec) : NULL;
+            h->made = h->pack != NULL;
+            if (!h->pack)
+                h->pack = tl__buf_new(s->program->plan->base[h->base].bytes);
+            if (!h->pack)
+                return TL_ENOMEM;
+        }
+        b->address[h->base] = h->pack->data;
+        b->ready[h->base] = h->made;
+    }
+    return TL_OK;
+}
+
+/* keep_held -- after a run: what it has packed serves the next ones, and others. */
+static void keep_held(tl_session *s)
+{
+    for (uint32_t k = 0; k < s->nheld; k++) {
+        tl_held *h = &s->held[k];
+        if (h->made || !h->of)
+            continue;
+        const tl_pack_spec spec = spec_of(s, h);
+        tl__packs_put(h->of, &spec, h->pack);
+        h->made = 1;
+    }
+}
+
 static int fill(tl_session *s)
 {
     const tl_program *p = s->program;
     const tl_plan *plan = p->plan;
     s->memory = tl__aligned_alloc(p->bytes);
     s->slab = tl__aligned_alloc(plan->slab_bytes + plan->scratch_bytes);
-    if (!s->memory || !s->slab || find_stores(s) || tl__binding_open(&s->binding[0], plan) ||
-        tl__binding_open(&s->binding[1], plan))
+    if (!s->memory || !s->slab || find_stores(s) || find_held(s) ||
+        tl__binding_open(&s->binding[0], plan) || tl__binding_open(&s->binding[1], plan))
         return TL_ENOMEM;
     memset(s->memory, 0, p->bytes);
     bind_bases(s, 0);
@@ -135,6 +209,11 @@ void tl_session_free(tl_session *s)
         tl__binding_close(&s->binding[odd], s->program->plan);
     tl__profile_close(&s->tallies);
     tl__profile_leave();
+    for (uint32_t k = 0; k < s->nheld; k++) {
+        tl__buf_unref(s->held[k].pack);
+        tl__buf_unref(s->held[k].of);
+    }
+    tl__free(s->held);
     tl__aligned_free(s->memory);
     tl__aligned_free(s->slab);
     tl__free(s->fetch);
@@ -196,8 +275,11 @@ int tl_session_step(tl_session *s)
             tl__lay_renew(s->laid[k], &s->program->lock);
     s->exec.binding = b;
     s->exec.draws = s->draws - p->draw;
+    if (hold(s, b))
+        return tl__fail(&s->err, TL_ENOMEM, "tl_session_step: no memory to pack the weights");
     if (execute(s))
         return report(s);
+    keep_held(s);
     for (uint32_t k = 0; k < p->ntransfers; k++)
         copy(s, &p->transfer[k]);
     s->draws += p->draws;

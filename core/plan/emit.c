@@ -32,6 +32,18 @@ static uint32_t add_base(tl_emitter *e, tl_base base)
     return e->p->nbases++;
 }
 
+static tl_base pack_base(const tl_graph *g, uint32_t v)
+{
+    const tl_val *x = &g->val[v];
+    tl_base b = {TL_BASE_PACK,
+                 g->val[g->val[x->in[0]].address.root].node,
+                 x->dtype,
+                 tl__root_bytes(g, v),
+                 {0}};
+    memcpy(&b.spec, x->i, sizeof b.spec);
+    return b;
+}
+
 static void make_bases(tl_emitter *e)
 {
     tl_graph *g = e->g;
@@ -48,14 +60,16 @@ static void make_bases(tl_emitter *e)
     e->p->base = tl__emit_alloc(e, most, sizeof *e->p->base);
     if (g->code)
         return;
-    add_base(e, (tl_base){TL_BASE_SLAB, TL_NONE, TL_F32, 0});
+    add_base(e, (tl_base){TL_BASE_SLAB, TL_NONE, TL_F32, 0, {0}});
     for (uint32_t v = 0; v < g->nvals; v++) {
         const tl_val *x = &g->val[v];
         if (x->via == TL_BOUND)
-            e->base[v] = add_base(e, (tl_base){TL_BASE_LEAF, x->node, x->dtype, 0});
+            e->base[v] = add_base(e, (tl_base){TL_BASE_LEAF, x->node, x->dtype, 0, {0}});
+        else if (tl__is_leaf_pack(g, v))
+            e->base[v] = add_base(e, pack_base(g, v));
         else if (e->fresh[v])
             e->base[v] =
-                add_base(e, (tl_base){TL_BASE_FRESH, TL_NONE, x->dtype, tl__root_bytes(g, v)});
+                add_base(e, (tl_base){TL_BASE_FRESH, TL_NONE, x->dtype, tl__root_bytes(g, v), {0}});
     }
 }
 
@@ -63,7 +77,7 @@ tl_operand tl__emit_scalar(tl_emitter *e, uint32_t v)
 {
     if (e->scalar[v] == TL_NONE)
         e->scalar[v] =
-            add_base(e, (tl_base){TL_BASE_SCALAR, e->g->val[v].node, e->g->val[v].dtype, 0});
+            add_base(e, (tl_base){TL_BASE_SCALAR, e->g->val[v].node, e->g->val[v].dtype, 0, {0}});
     return (tl_operand){e->scalar[v], 0, 0, NULL};
 }
 
@@ -127,6 +141,21 @@ static void emit_call(tl_emitter *e, tl_instr *to, const tl_step *s)
         to->array[k] = (tl_strided){NULL, y->dtype, &shape[k], stride};
         tl__emit_set(e, to, k, u);
     }
+    if (x->op == &tl__op_pack && tl__is_leaf_pack(e->g, v))
+        to->pack = e->base[v];
+}
+
+static void emit_product(tl_emitter *e, tl_instr *to, const tl_step *s)
+{
+    tl_contraction_def d;
+    tl_attr labels;
+    emit_call(e, to, s);
+    if (e->g->code)
+        return;
+    tl__contraction_define(e->g, s->val.at[0], &d, &labels);
+    to->product = tl__contraction_new(&e->p->arena, &d);
+    if (!to->product)
+        tl__graph_fail(e->g, TL_ENOMEM, "no memory for a product of the plan");
 }
 
 static void emit_block(tl_emitter *e, uint32_t b)
@@ -154,6 +183,8 @@ static void emit_block(tl_emitter *e, uint32_t b)
         } else if (s->kind == TL_STEP_LOOP) {
             i->kind = TL_INSTR_LOOP;
             i->block = g->val[s->val.at[0]].loop;
+        } else if (s->kind == TL_STEP_CONTRACT) {
+            emit_product(e, i, s);
         } else {
             emit_call(e, i, s);
         }

@@ -4,53 +4,8 @@
  *     address of an operand = base + offset + sum over the loops around of position * coef */
 #include "core/plan/execute.h"
 
-#include "core/gemm.h"
-
 #include <stdio.h>
 #include <string.h>
-
-/* ---- binding --------------------------------------------------------------------------------- */
-
-int tl__binding_open(tl_binding *b, const tl_plan *p)
-{
-    const size_t n = p->nbases;
-    char *memory = tl__calloc(n + 1, sizeof *b->address + sizeof *b->fresh + sizeof *b->scalar);
-    *b = (tl_binding){0};
-    if (!memory)
-        return TL_ENOMEM;
-    b->address = (char **)(void *)memory;
-    b->fresh = (tl_buf **)(void *)(b->address + n);
-    b->scalar = (uint64_t *)(void *)(b->fresh + n);
-    return TL_OK;
-}
-
-void tl__binding_close(tl_binding *b, const tl_plan *p)
-{
-    for (uint32_t k = 0; b->address && k < p->nbases; k++)
-        tl__buf_unref(b->fresh[k]);
-    tl__free(b->address);
-    *b = (tl_binding){0};
-}
-
-void tl__binding_scalar(tl_binding *b, const tl_plan *p, uint32_t base, double value)
-{
-    union {
-        float f32;
-        double f64;
-        int32_t i32;
-    } x;
-    const tl_dtype dtype = p->base[base].dtype;
-    if (dtype == TL_F32)
-        x.f32 = (float)value;
-    else if (dtype == TL_F64)
-        x.f64 = value;
-    else
-        x.i32 = (int32_t)value;
-    memcpy(&b->scalar[base], &x, tl_dtype_size(dtype));
-    b->address[base] = (char *)&b->scalar[base];
-}
-
-/* ---- running --------------------------------------------------------------------------------- */
 
 /* tl_worker -- one thread of a run. */
 typedef struct tl_worker {
@@ -198,13 +153,27 @@ static void clip(const tl_worker *w, const tl_instr *i, tl_shape *shape)
     }
 }
 
+static int tile(tl_worker *w, const tl_instr *i)
+{
+    tl__tile_run(i->tile, w->data, w->registers);
+    return TL_OK;
+}
+
+static int product(tl_worker *w, const tl_instr *i, uint32_t depth)
+{
+    const int code = tl__contraction_run(i->product, w->data[0], w->data[1], i->accumulate,
+                                         w->data[2], w->time, 0, 1);
+    return code ? fail(w, i, depth, code, "") : TL_OK;
+}
+
 static int run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
 {
-    if (i->kind == TL_INSTR_TILE) {
+    if (i->pack && w->x->binding->ready[i->pack])
+        return TL_OK;
+    if (i->kind == TL_INSTR_TILE || i->kind == TL_INSTR_CONTRACT) {
         for (uint32_t k = 0; k < i->noperands; k++)
             w->data[k] = address(w, &i->operand[k]);
-        tl__tile_run(i->tile, w->data, w->registers);
-        return TL_OK;
+        return i->kind == TL_INSTR_TILE ? tile(w, i) : product(w, i, depth);
     }
     if (i->kind == TL_INSTR_BAND)
         return run_band(w, i, depth);
@@ -216,12 +185,8 @@ static int run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
         clip(w, i, shape);
     if (i->kind == TL_INSTR_CALL)
         return call(w, i, depth);
-    if (i->kind == TL_INSTR_IOTA) {
-        iota(&w->array[0]);
-        return TL_OK;
-    }
-    int code = tl__contract(&i->attr, &w->array[0], &w->array[1], i->accumulate, &w->array[2]);
-    return code ? fail(w, i, depth, code, "") : TL_OK;
+    iota(&w->array[0]);
+    return TL_OK;
 }
 
 static int run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint32_t to)

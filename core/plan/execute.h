@@ -12,8 +12,9 @@
 /* tl_binding -- of each base of a plan: where it is in this run. */
 typedef struct tl_binding {
     char **address;
-    tl_buf **fresh;   /* of those that are made for the run */
+    tl_buf **fresh;   /* of those that are made for the run, and of packs */
     uint64_t *scalar; /* values of the scalars */
+    uint8_t *ready;   /* packs that need not be made */
 } tl_binding;
 
 /* tl__binding_open -- room for the bases of p; TL_OK or TL_ENOMEM. tl__binding_close frees it, and
@@ -23,6 +24,14 @@ TL_API void tl__binding_close(tl_binding *b, const tl_plan *p);
 
 /* tl__binding_scalar -- sets the value of a scalar base. */
 TL_API void tl__binding_scalar(tl_binding *b, const tl_plan *p, uint32_t base, double value);
+
+/* tl__binding_packs -- finds the packs of leaves with the leaves, or memory to make them in; the
+ * leaves are nodes[member[ordinal].slot]. TL_OK or TL_ENOMEM. tl__binding_keep_packs -- after a run:
+ * those that were made stay with the leaves. */
+TL_API int tl__binding_packs(tl_binding *b, const tl_plan *p, const tl_node *nodes,
+                             const tl_member *member);
+TL_API void tl__binding_keep_packs(tl_binding *b, const tl_plan *p, const tl_node *nodes,
+                                   const tl_member *member);
 
 /* tl_fault -- where and why a run failed. */
 typedef struct tl_fault {

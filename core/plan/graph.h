@@ -77,6 +77,7 @@ typedef struct tl_val {
     uint8_t numbers;   /* has attributes that are bound when run */
     uint8_t resolved;
     uint8_t origin;  /* tl_origin */
+    uint8_t packed;  /* bit k: operand k of a product is a pack */
     uint8_t settled; /* values of a body lie in it */
     uint8_t phase;   /* tl_phase */
     uint8_t within;  /* TL_VIA_ROW: rows of a period */
@@ -156,7 +157,8 @@ TL_API void tl__graph_order(tl_graph *g);
 TL_API int tl__graph_within(const tl_graph *g, uint32_t b, uint32_t outer);
 
 /* Operations that only the planner records. */
-extern TL_API const tl_op tl__op_copy, tl__op_room, tl__op_iota, tl__op_rows, tl__op_shown;
+extern TL_API const tl_op tl__op_copy, tl__op_room, tl__op_iota, tl__op_rows, tl__op_shown,
+    tl__op_pack;
 
 /* The passes, in the order in which they run; each is in the file of its name. */
 TL_API void tl__pass_same(tl_graph *g);
@@ -168,6 +170,7 @@ TL_API void tl__pass_settle(tl_graph *g);
 TL_API void tl__pass_period(tl_graph *g);
 TL_API void tl__pass_lower(tl_graph *g);
 TL_API void tl__pass_address(tl_graph *g);
+TL_API void tl__pass_pack(tl_graph *g);
 TL_API void tl__pass_fuse(tl_graph *g);
 TL_API void tl__pass_band(tl_graph *g);
 TL_API void tl__pass_arrange(tl_graph *g);

@@ -269,11 +269,20 @@ static void pack_block(tl_pack *p, uint32_t b, const uint8_t *fresh, const uint3
     p->body_bytes[b] = pack(p, span, n, (tl__passes() & TL_PASS_LAYOUT) != 0);
 }
 
+int tl__is_leaf_pack(const tl_graph *g, uint32_t v)
+{
+    const tl_val *x = &g->val[v];
+    return x->op == &tl__op_pack && g->val[g->val[x->in[0]].address.root].via == TL_BOUND;
+}
+
 uint8_t *tl__fresh_roots(tl_graph *g)
 {
     uint8_t *fresh = tl__graph_alloc(g, g->nvals + 1, 1);
     for (uint32_t v = 0; fresh && v < g->nvals; v++)
-        if (g->val[v].keep && g->val[v].resolved && g->val[g->val[v].address.root].via != TL_BOUND)
+        if (tl__is_leaf_pack(g, v))
+            fresh[v] = 1;
+        else if (g->val[v].keep && g->val[v].resolved &&
+                 g->val[g->val[v].address.root].via != TL_BOUND)
             fresh[g->val[v].address.root] = 1;
     return fresh;
 }

@@ -1,7 +1,7 @@
 /* plan.c -- makes a plan: from the stretch to the graph, through the passes, to instructions.
  *
  *     stretch --> graph --> same --> hoist --> lift --> sink --> narrow    what is computed
- *                 settle --> period --> lower --> address            where
+ *                 settle --> period --> lower --> address --> pack   where
  *                 fuse --> band --> arrange --> layout, emit --> plan  when and how */
 #include "core/plan/plan.h"
 #include "core/plan/note.h"
@@ -36,6 +36,8 @@ static void run_passes(tl_graph *g, tl_plan *p)
     tl__graph_mark(g);
     tl__graph_order(g);
     tl__pass_address(g);
+    if (on & TL_PASS_PACK)
+        tl__pass_pack(g);
     tl__graph_order(g); /* addresses may have asked for copies */
     tl__pass_fuse(g);
     if (on & TL_PASS_REDUCE)

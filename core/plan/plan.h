@@ -11,6 +11,8 @@
 #define TL_CORE_PLAN_PLAN_H
 
 #include "core/plan/band.h"
+#include "core/contract.h"
+#include "core/packs.h"
 #include "core/plan/graph.h"
 #include "core/tile.h"
 
@@ -60,8 +62,10 @@ typedef struct tl_instr {
     const tl_band *band;
     const tl_op *op;
     tl_attr attr; /* structural part; attr.r is the node's when run */
-    /* of contractions and calls: inputs, then the output; data is filled in when run */
+    /* of calls: inputs, then the output; data is filled in when run */
     tl_strided *array;
+    const tl_contraction *product;
+    uint32_t pack; /* base that it packs into, unless the binding has it ready; 0 */
     int accumulate;
     const tl_note *note;
     uint32_t clip; /* bit k: the first axis of array k is the steps of a period */
@@ -86,15 +90,17 @@ typedef enum tl_base_kind {
     TL_BASE_SLAB,
     TL_BASE_LEAF,
     TL_BASE_FRESH,
-    TL_BASE_SCALAR
+    TL_BASE_SCALAR,
+    TL_BASE_PACK /* of a leaf's matrix: found with it, or made like a fresh one */
 } tl_base_kind;
 
 /* tl_base -- what offsets are counted from. */
 typedef struct tl_base {
     tl_base_kind kind;
-    uint32_t node;  /* leaf, scalar: ordinal; TL_NONE: the scalar 0 */
+    uint32_t node;  /* leaf, scalar, pack: ordinal; TL_NONE: the scalar 0 */
     tl_dtype dtype; /* leaf, scalar */
-    size_t bytes;   /* fresh */
+    size_t bytes;   /* fresh, pack */
+    tl_pack_spec spec;
 } tl_base;
 
 /* tl_survivor -- a value that the tape gets back. */
@@ -148,8 +154,10 @@ TL_API void tl__plan_free(tl_plan *p);
 /* tl__plan_layout -- offsets in the slab for the buffers of block 0 and all bodies: fills
  * offset[] by value; returns the slab's size. (layout_pass.c) */
 TL_API size_t tl__plan_layout(tl_graph *g, size_t start, int64_t *offset);
-/* tl__is_fresh -- marks, by value, the roots that survive and so lie outside the slab. */
+/* tl__fresh_roots -- marks, by value, the roots that lie outside the slab: those that survive, and
+ * packs of leaves. tl__is_leaf_pack -- whether v is one of these. */
 TL_API uint8_t *tl__fresh_roots(tl_graph *g);
+TL_API int tl__is_leaf_pack(const tl_graph *g, uint32_t v);
 /* tl__root_bytes -- size of a root's buffer. */
 TL_API size_t tl__root_bytes(const tl_graph *g, uint32_t root);
 

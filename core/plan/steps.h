@@ -8,6 +8,7 @@
 #ifndef TL_CORE_PLAN_STEPS_H
 #define TL_CORE_PLAN_STEPS_H
 
+#include "core/contract.h"
 #include "core/plan/graph.h"
 
 typedef enum tl_step_kind {
@@ -57,5 +58,10 @@ static inline uint32_t tl__step_whole(const tl_graph *g, uint32_t s)
 TL_API tl_shape tl__iteration(const tl_shape *s);
 TL_API void tl__iteration_strides(const tl_graph *g, uint32_t operand, const tl_shape *shape,
                                   int64_t *stride);
+
+/* tl__contraction_define -- product v with its operands where they lie; *labels is filled for it.
+ * What it points at is stale when the graph gets a new value. */
+TL_API void tl__contraction_define(const tl_graph *g, uint32_t v, tl_contraction_def *d,
+                                   tl_attr *labels);
 
 #endif
