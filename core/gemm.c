@@ -233,8 +233,8 @@ static int prepare(product *q, char *local, tl_buf **buf)
     q->together = together;
     q->in_tile = q->c.cs != 1 && q->n > 1;
     int64_t tile = q->in_tile ? rows * width * together * q->size : 0;
-    int64_t right =
-        q->panels ? 0 : lesser(together, panels_of(q->with, q->n)) * width * k * q->size;
+    int64_t packed = q->in_place ? 1 : together; /* in place, but for columns that fill no panel */
+    int64_t right = q->panels ? 0 : lesser(packed, panels_of(q->with, q->n)) * width * k * q->size;
     int64_t left = q->pack_a ? divide_up(lesser(q->m, mc), rows) * rows * k * q->size : 0;
     if (tile + right + left > LOCAL) {
         *buf = tl__buf_new((size_t)(tile + right + left));

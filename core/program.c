@@ -245,3 +245,8 @@ tl_dtype tl_program_dtype(const tl_program *p, int i)
     const tl_port *port = port_at(p, i);
     return port ? port->dtype : TL_F32;
 }
+
+char *tl_program_text(const tl_program *p)
+{
+    return p && p->plan ? tl__plan_text(p->plan) : NULL;
+}

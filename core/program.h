@@ -79,5 +79,9 @@ TL_API const char *tl_program_name(const tl_program *p, int i);
 TL_API tl_shape tl_program_shape(const tl_program *p, int i);
 TL_API tl_dtype tl_program_dtype(const tl_program *p, int i);
 
+/* tl_program_text -- the plan of a closed program, as tl_plan_text writes it (print.h). Freed with
+ * tl_string_free; NULL before it is closed, or when memory is short. */
+TL_API char *tl_program_text(const tl_program *p);
+
 TL_END_DECLS
 #endif

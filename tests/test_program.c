@@ -1,5 +1,6 @@
 /* test_program.c -- naming the values of a program: what is refused, and in which words; asking
  * for them. */
+#include "core/print.h"
 #include "core/scan.h"
 #include "ops/ops.h"
 #include "tests/programtest.h"
@@ -188,6 +189,18 @@ Test(program, what_inputs_are_on_the_tape_may_fail)
     tl_tape_free(tape);
 }
 
+/* A leaf of a user's own that was never given a value. */
+static const tl_op empty_leaf = {.name = "empty", .kind = TL_LEAF, .no_gradient = 1};
+
+Test(program, a_leaf_without_a_value_is_named)
+{
+    tl_tape *tape = check_tape(1);
+    tl_tensor leaf = tl_record_source(tape, &empty_leaf, TL_F64, tl_shape1(2), NULL);
+    tl_program *p = tl_program_new(tape, NULL);
+    tl_program_output(p, "y", tl_exp(leaf));
+    expect_mistake(p, tape, TL_EUNSUPPORTED, "tl_program_close: empty has no value");
+}
+
 Test(program, is_closed_once_and_runs_when_closed)
 {
     tl_tape *tape = check_tape(1);
@@ -198,7 +211,11 @@ Test(program, is_closed_once_and_runs_when_closed)
     cr_assert_null(tl_session_new(p, &err));
     cr_assert_eq(err.code, TL_ESTATE);
     cr_assert_not_null(strstr(err.message, "not closed"), "%s", err.message);
+    cr_assert_null(tl_program_text(p));
     cr_assert_eq(tl_program_close(p, NULL), TL_OK);
+    char *text = tl_program_text(p);
+    cr_assert_not_null(strstr(text, "instructions"), "%s", text);
+    tl_string_free(text);
     cr_assert_eq(tl_program_close(p, &err), TL_ESTATE);
     cr_assert_eq(tl_program_output(p, "z", y), TL_ESTATE);
     tl_session *s = tl_session_new(p, &err);

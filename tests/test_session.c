@@ -1,5 +1,6 @@
 /* test_session.c -- running programs: the tape's own results bit for bit over several steps, states
  * and draws carried on, sessions apart, errors with their place, no allocation. */
+#include "core/gemm.h"
 #include "core/grad.h"
 #include "core/memory.h"
 #include "core/scan.h"
@@ -106,6 +107,26 @@ Test(session, a_step_allocates_nothing)
     tl_params_free(m.set);
 }
 
+Test(session, a_long_row_times_a_large_matrix_allocates_nothing)
+{
+    enum { WIDE = 1030, K = 600 };
+    static float values[WIDE * K];
+    if (tl__panels_bytes(TL_F32, K, WIDE) == 0)
+        return; /* BLIS's products take what they need */
+    tl_tape *tape = check_tape(1);
+    tl_tensor x = check_random(tape, TL_F32, tl_shape2(1, K), 1),
+              w = tl_input_f32(tape, tl_shape2(WIDE, K), values);
+    tl_program *p = tl_program_new(tape, NULL);
+    tl_program_input(p, "x", x);
+    tl_program_output(p, "y", tl_matmul_t(x, 0, w, 1));
+    tl_session *s = session_of(p);
+    tl__fail_after(0);
+    step(s);
+    cr_assert_eq(tl__alloc_count(), 0);
+    tl_session_free(s);
+    tl_tape_free(tape);
+}
+
 Test(session, two_sessions_of_one_program_do_not_meet)
 {
     enum { STEPS = 6 };
@@ -184,7 +205,8 @@ typedef struct decoder {
 
 /* decode -- T steps over embedded tokens with dropout and lengths; the loss's gradients by the
  * table and by h0. */
-static decoder decode(tl_tape *tape, const int32_t *ids, const int32_t *lengths, const double *h0)
+static decoder decode(tl_tape *tape, int recompute, const int32_t *ids, const int32_t *lengths,
+                      const double *h0)
 {
     decoder d = {.ids = tl_input_i32(tape, tl_shape2(T, B), ids),
                  .lengths = tl_input_i32(tape, tl_shape1(B), lengths),
@@ -194,6 +216,7 @@ static decoder decode(tl_tape *tape, const int32_t *ids, const int32_t *lengths,
     tl_scan_opts o = tl_scan_defaults();
     o.name = "decoder";
     o.lengths = d.lengths;
+    o.recompute = recompute;
     tl_scan s = tl_scan_open(tape, T, &o);
     tl_tensor h = tl_scan_carry(s, d.h0), id = tl_scan_each(s, d.ids);
     tl_scope_open(tape, "look");
@@ -210,12 +233,12 @@ static decoder decode(tl_tape *tape, const int32_t *ids, const int32_t *lengths,
     return d;
 }
 
-static tl_session *decoder_session(tl_tape *tape)
+static tl_session *decoder_session(tl_tape *tape, int recompute)
 {
     const int32_t ids[T * B] = {0}, lengths[B] = {T, T};
     const double h0[B * H] = {0};
     tl_program *p = tl_program_new(tape, "train");
-    decoder d = decode(tape, ids, lengths, h0);
+    decoder d = decode(tape, recompute, ids, lengths, h0);
     tl_program_input(p, "ids", d.ids);
     tl_program_input(p, "lengths", d.lengths);
     tl_program_state(p, "h", d.h0, d.hT);
@@ -234,12 +257,12 @@ static void tokens_at(int k, int32_t *ids, int32_t *lengths)
         lengths[b] = (k + b) % (T + 1);
 }
 
-Test(session, a_training_step_has_the_bits_of_the_tape_draws_included)
+static void train_beside_the_tape(int recompute)
 {
     tl_tape *tape = check_tape(3);
     tl_tensor earlier = tl_randn(tape, TL_F64, tl_shape1(5)); /* draws before count, too */
     (void)earlier;
-    tl_session *s = decoder_session(tape);
+    tl_session *s = decoder_session(tape, recompute);
     tl_tape_free(tape);
     tape = check_tape(3);
     tl_randn(tape, TL_F64, tl_shape1(5));
@@ -249,7 +272,7 @@ Test(session, a_training_step_has_the_bits_of_the_tape_draws_included)
         int32_t ids[T * B], lengths[B];
         tl_tape_reset(tape);
         tokens_at(k, ids, lengths);
-        decoder d = decode(tape, ids, lengths, h);
+        decoder d = decode(tape, recompute, ids, lengths, h);
         tl_tensor all[] = {d.loss, d.hs, d.hT, d.grad[0], d.grad[1]};
         cr_assert_eq(tl_eval(5, all), TL_OK);
         tl_session_set_i32(s, "ids", ids, T * B);
@@ -265,6 +288,16 @@ Test(session, a_training_step_has_the_bits_of_the_tape_draws_included)
     }
     tl_session_free(s);
     tl_tape_free(tape);
+}
+
+Test(session, a_training_step_has_the_bits_of_the_tape_draws_included)
+{
+    train_beside_the_tape(0);
+}
+
+Test(session, scans_that_recompute_draw_the_same_again)
+{
+    train_beside_the_tape(1);
 }
 
 Test(session, draws_are_set_to_go_on_elsewhere)
@@ -293,7 +326,7 @@ Test(session, draws_are_set_to_go_on_elsewhere)
 Test(session, a_failed_step_names_its_place_and_changes_no_state)
 {
     tl_tape *tape = check_tape(3);
-    tl_session *s = decoder_session(tape);
+    tl_session *s = decoder_session(tape, 0);
     int32_t ids[T * B], lengths[B] = {T, T};
     double h[B * H], want[B * H];
     tokens_at(0, ids, lengths);
@@ -333,7 +366,7 @@ Test(session, a_failed_step_names_its_place_and_changes_no_state)
 Test(session, scans_and_gradients_allocate_nothing)
 {
     tl_tape *tape = check_tape(3);
-    tl_session *s = decoder_session(tape);
+    tl_session *s = decoder_session(tape, 0);
     tl__fail_after(0);
     step(s);
     step(s);
