@@ -442,7 +442,7 @@ static const left_out core_left_out[] = {
 static const char *const elsewhere_tested[] = {
     "scan.c",    "scan_result.c", "scan_adjoint.c", "file.c",  "safetensors.c",
     "weights.c", "convert.c",     "meta.c",         "param.c", "print.c",
-    NULL,
+    "freeze.c",  "program.c",     "session.c",      NULL,
 };
 
 Test(messages_core, say_what_came_and_what_was_wanted)
