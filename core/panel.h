@@ -1,4 +1,4 @@
-/* panel.h -- packs a matrix into the panels that micro-kernels read. Private to gemm.c. */
+/* panel.h -- packs a matrix into the panels that kernels read. Private to gemm.c and blis.c. */
 #ifndef TL_CORE_PANEL_H
 #define TL_CORE_PANEL_H
 
