@@ -122,16 +122,13 @@ static void find_roots(tl_freezer *f)
                 p->port[i].kind == TL_PORT_STATE ? p->port[i].next.slot : p->port[i].value.slot;
 }
 
-/* lay -- shows weights of products as the program will keep them. */
-static void lay(tl_freezer *f)
+/* note_steady -- what is the same from run to run, until a parameter changes. */
+static void note_steady(tl_freezer *f)
 {
-    const tl_stretch *s = &f->stretch;
-    for (uint32_t m = 0; m < s->nmembers; m++) {
-        tl_node *n = &f->view.nodes[s->member[m].slot];
-        if ((s->member[m].flags & TL_MEMBER_LEAF) && port_of(f->p, s->member[m].slot) == TL_NONE &&
-            tl__lay_wanted(&f->view, s, s->member[m].slot))
-            n->layout = tl__lay_strides(n->shape.dim[0]);
-    }
+    tl_stretch *s = &f->stretch;
+    for (uint32_t m = 0; m < s->nmembers; m++)
+        if ((s->member[m].flags & TL_MEMBER_LEAF) && port_of(f->p, s->member[m].slot) == TL_NONE)
+            s->member[m].flags |= TL_MEMBER_STEADY;
 }
 
 /* make_plan -- of what the roots need; nothing but the roots stays. */
@@ -146,7 +143,7 @@ static int make_plan(tl_freezer *f)
     for (int i = 0; i < f->nroots; i++)
         if (tl__stretch_has(s, f->roots[i]))
             s->member[s->ordinal[f->roots[i]]].flags |= TL_MEMBER_KEEP;
-    lay(f);
+    note_steady(f);
     f->p->plan = tl__plan_make(&f->view, s);
     return f->p->plan ? TL_OK : take_error(f->p, &f->view);
 }
@@ -212,28 +209,6 @@ static tl_buf *constant_of(const tl_node *n)
     return copy;
 }
 
-/* laid_of -- the program's copy of a leaf that the planner was shown turned; NULL: no memory. */
-static tl_laid *laid_of(tl_program *p, const tl_node *n, const tl_node *stored)
-{
-    tl_laid *l = take(p, 1, sizeof *l);
-    if (!l)
-        return NULL;
-    l->store = n->store;
-    l->dtype = n->dtype;
-    l->n = n->shape.dim[0];
-    l->k = n->shape.dim[1];
-    l->copy = tl__buf_new((size_t)(l->n * l->k) * tl_dtype_size(n->dtype));
-    if (!l->copy) {
-        no_memory(p);
-        return NULL;
-    }
-    atomic_init(&l->version, l->store ? l->store->version : 0);
-    tl__lay_turn(l, l->store ? l->store->value->data
-                             : (const char *)n->buf->data +
-                                   stored->layout.offset * (int64_t)tl_dtype_size(n->dtype));
-    return l;
-}
-
 /* fill_leaf -- where its value comes from. */
 static int fill_leaf(tl_freezer *f, tl_leaf *leaf)
 {
@@ -242,10 +217,6 @@ static int fill_leaf(tl_freezer *f, tl_leaf *leaf)
     leaf->port = port_of(p, leaf->slot);
     if (leaf->port != TL_NONE)
         return TL_OK;
-    if (!tl__layout_is_dense(&n->shape, &n->layout)) {
-        leaf->laid = laid_of(p, n, &p->tape->nodes[leaf->slot]);
-        return leaf->laid ? TL_OK : p->err.code;
-    }
     leaf->store = n->store;
     if (leaf->store)
         return TL_OK;

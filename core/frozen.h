@@ -10,7 +10,7 @@
 #ifndef TL_CORE_FROZEN_H
 #define TL_CORE_FROZEN_H
 
-#include "core/lay.h"
+#include "core/node.h"
 #include "core/plan/execute.h"
 #include "core/program.h"
 
@@ -39,7 +39,6 @@ typedef struct tl_leaf {
     uint32_t slot; /* on the tape */
     uint32_t base; /* in the plan, TL_NONE if no instruction reads it */
     uint32_t port; /* TL_NONE: another */
-    tl_laid *laid; /* NULL: it lies as it is stored */
     tl_buf *constant;
     int64_t offset; /* of the constant's first element, in bytes */
     const tl_store *store;
@@ -58,7 +57,6 @@ typedef struct tl_transfer {
 
 struct tl_program {
     atomic_int refs;
-    uv_mutex_t lock; /* of renewing what is laid */
     tl_arena arena;
     tl_tape *tape; /* NULL when closed */
     const char *name;

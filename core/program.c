@@ -9,10 +9,8 @@
 tl_program *tl_program_new(tl_tape *tape, const char *name)
 {
     tl_program *p = tape ? tl__calloc(1, sizeof *p) : NULL;
-    if (!p || uv_mutex_init(&p->lock)) {
-        tl__free(p);
+    if (!p)
         return NULL;
-    }
     atomic_init(&p->refs, 1);
     p->tape = tape;
     p->draw = tape->draw;
@@ -35,16 +33,12 @@ void tl__program_unref(tl_program *p)
         return;
     for (uint32_t i = 0; i < p->nports; i++)
         tl__buf_unref(p->port[i].initial);
-    for (uint32_t k = 0; k < p->nleaves; k++) {
+    for (uint32_t k = 0; k < p->nleaves; k++)
         tl__buf_unref(p->leaf[k].constant);
-        if (p->leaf[k].laid)
-            tl__buf_unref(p->leaf[k].laid->copy);
-    }
     tl__plan_free(p->plan);
     tl__free(p->port);
     tl__free(p->leaf);
     tl__arena_close(&p->arena);
-    uv_mutex_destroy(&p->lock);
     tl__free(p);
 }
 

@@ -24,8 +24,8 @@
  *   parameters (and tl_state_use) are read anew at each run: a program follows training. The set
  *              outlives the program, and changes only while no session runs
  *   constants  other inputs of the tape are kept as they are
- *   weights    of products that would have to turn them at each run are kept turned, a second time,
- *              once for all sessions
+ *   weights    of products are kept packed beside that, once for all sessions and tapes: the first
+ *              step after a parameter has changed packs it again
  *   draws      go on from run to run, as if the stretch were recorded again and again. A run takes
  *              as many numbers as the tape did from tl_program_new, or from the first draw that
  *              the program reads if that came before, to tl_program_close

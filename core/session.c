@@ -13,13 +13,12 @@ typedef struct tl_fetch {
     const tl_store *store;
 } tl_fetch;
 
-/* tl_held -- a base that is a leaf's matrix packed, and whose buffer it was made of: NULL when that
- * changes with every run. */
+/* tl_held -- a base that is a leaf's matrix packed, and the buffer it was made of: NULL of an input
+ * or state, which the plan packs in every run. */
 typedef struct tl_held {
     uint32_t base;
     const tl_leaf *leaf;
     tl_buf *of, *pack;
-    uint8_t made;
 } tl_held;
 
 struct tl_session {
@@ -27,8 +26,7 @@ struct tl_session {
     tl_exec exec;
     tl_binding binding[2];
     tl_fetch *fetch;
-    tl_laid **laid; /* of stores */
-    uint32_t nfetches, nlaid;
+    uint32_t nfetches;
     tl_held *held;
     uint32_t nheld;
     char *memory;
@@ -43,8 +41,6 @@ static char *leaf_address(const tl_session *s, const tl_leaf *leaf, int odd)
 {
     if (leaf->port != TL_NONE)
         return s->memory + s->program->port[leaf->port].room.at[odd];
-    if (leaf->laid)
-        return leaf->laid->copy->data;
     return leaf->store ? leaf->store->value->data : (char *)leaf->constant->data + leaf->offset;
 }
 
@@ -67,21 +63,15 @@ static void bind_bases(tl_session *s, int odd)
     }
 }
 
-/* find_stores -- what is to be looked at before each run. */
-static int find_stores(tl_session *s)
+static int find_fetches(tl_session *s)
 {
     const tl_program *p = s->program;
-    s->fetch = tl__alloc(((size_t)p->nleaves + 1) * (sizeof *s->fetch + sizeof *s->laid));
+    s->fetch = tl__alloc((size_t)p->nleaves * sizeof *s->fetch);
     if (!s->fetch)
         return TL_ENOMEM;
-    s->laid = (tl_laid **)(void *)(s->fetch + p->nleaves + 1);
-    for (uint32_t k = 0; k < p->nleaves; k++) {
-        const tl_leaf *leaf = &p->leaf[k];
-        if (leaf->laid && leaf->laid->store)
-            s->laid[s->nlaid++] = leaf->laid;
-        else if (leaf->store && leaf->base != TL_NONE)
-            s->fetch[s->nfetches++] = (tl_fetch){leaf->base, leaf->store};
-    }
+    for (uint32_t k = 0; k < p->nleaves; k++)
+        if (p->leaf[k].store && p->leaf[k].base != TL_NONE)
+            s->fetch[s->nfetches++] = (tl_fetch){p->leaf[k].base, p->leaf[k].store};
     return TL_OK;
 }
 
@@ -100,52 +90,45 @@ static int find_held(tl_session *s)
     return TL_OK;
 }
 
-/* spec_of -- the matrix, counted from the start of the leaf's buffer. */
-static tl_pack_spec spec_of(const tl_session *s, const tl_held *h)
+/* pack_of -- the leaf's matrix in buffer `of`: found there, or made and left there. NULL: no memory. */
+static tl_buf *pack_of(const tl_session *s, const tl_held *h, tl_buf *of)
 {
     const tl_base *base = &s->program->plan->base[h->base];
+    const int64_t size = (int64_t)tl_dtype_size(base->dtype);
     tl_pack_spec spec = base->spec;
-    spec.offset += h->leaf->offset / (int64_t)tl_dtype_size(base->dtype);
-    return spec;
+    spec.offset += h->leaf->offset / size;
+    tl_buf *buf = tl__packs_find(of, &spec);
+    if (buf)
+        return buf;
+    buf = tl__buf_new(base->bytes);
+    if (!buf)
+        return NULL;
+    const tl_matrix from = {(char *)of->data + spec.offset * size, spec.rs, spec.cs};
+    tl__panels_pack(base->dtype, spec.k, spec.n, from, buf->data);
+    tl__packs_put(of, &spec, buf);
+    return buf;
 }
 
-/* hold -- the packs of the leaves' present values. Allocates when one has another value than
- * before, and in the first run. */
+/* hold -- the packs of what leaves are now. Allocates when one has another buffer than before. */
 static int hold(tl_session *s, const tl_binding *b)
 {
     for (uint32_t k = 0; k < s->nheld; k++) {
         tl_held *h = &s->held[k];
         tl_buf *now = h->leaf->store ? h->leaf->store->value : h->leaf->constant;
-        now = h->leaf->port == TL_NONE && !h->leaf->laid ? now : NULL;
         if (!h->pack || now != h->of) {
-            const tl_pack_spec spec = spec_of(s, h);
+            tl_buf *made =
+                now ? pack_of(s, h, now) : tl__buf_new(s->program->plan->base[h->base].bytes);
+            if (!made)
+                return TL_ENOMEM;
             tl__buf_unref(h->pack);
             tl__buf_unref(h->of);
+            h->pack = made;
             h->of = tl__buf_ref(now);
-            h->pack = now ? tl__packs_find(now, &spec) : NULL;
-            h->made = h->pack != NULL;
-            if (!h->pack)
-                h->pack = tl__buf_new(s->program->plan->base[h->base].bytes);
-            if (!h->pack)
-                return TL_ENOMEM;
         }
         b->address[h->base] = h->pack->data;
-        b->ready[h->base] = h->made;
+        b->ready[h->base] = now != NULL;
     }
     return TL_OK;
-}
-
-/* keep_held -- after a run: what it has packed serves the next ones, and others. */
-static void keep_held(tl_session *s)
-{
-    for (uint32_t k = 0; k < s->nheld; k++) {
-        tl_held *h = &s->held[k];
-        if (h->made || !h->of)
-            continue;
-        const tl_pack_spec spec = spec_of(s, h);
-        tl__packs_put(h->of, &spec, h->pack);
-        h->made = 1;
-    }
 }
 
 static int fill(tl_session *s)
@@ -154,12 +137,14 @@ static int fill(tl_session *s)
     const tl_plan *plan = p->plan;
     s->memory = tl__aligned_alloc(p->bytes);
     s->slab = tl__aligned_alloc(plan->slab_bytes + plan->scratch_bytes);
-    if (!s->memory || !s->slab || find_stores(s) || find_held(s) ||
+    if (!s->memory || !s->slab || find_fetches(s) || find_held(s) ||
         tl__binding_open(&s->binding[0], plan) || tl__binding_open(&s->binding[1], plan))
         return TL_ENOMEM;
     memset(s->memory, 0, p->bytes);
     bind_bases(s, 0);
     bind_bases(s, 1);
+    if (hold(s, &s->binding[0]))
+        return TL_ENOMEM;
     s->exec = (tl_exec){.plan = plan,
                         .nodes = p->nodes,
                         .member = p->member,
@@ -270,16 +255,12 @@ int tl_session_step(tl_session *s)
     const tl_binding *b = &s->binding[s->odd];
     for (uint32_t k = 0; k < s->nfetches; k++)
         b->address[s->fetch[k].base] = s->fetch[k].store->value->data;
-    for (uint32_t k = 0; k < s->nlaid; k++)
-        if (tl__lay_is_old(s->laid[k]))
-            tl__lay_renew(s->laid[k], &s->program->lock);
     s->exec.binding = b;
     s->exec.draws = s->draws - p->draw;
     if (hold(s, b))
         return tl__fail(&s->err, TL_ENOMEM, "tl_session_step: no memory to pack the weights");
     if (execute(s))
         return report(s);
-    keep_held(s);
     for (uint32_t k = 0; k < p->ntransfers; k++)
         copy(s, &p->transfer[k]);
     s->draws += p->draws;

@@ -9,8 +9,9 @@
  *         const float *y = tl_session_output(s, iy);
  *     }
  *
- * A step records nothing, looks nothing up and allocates nothing; only products of more than a few
- * rows may take room to pack their operands from the blocks that the library keeps for re-use. One
+ * A step records nothing, looks nothing up and allocates nothing, except: the first one after a
+ * parameter has changed takes room to pack it, and products of more than a few rows may do so for
+ * operands that change with every step, from the blocks that the library keeps for re-use. One
  * thread at a time uses a session; sessions, of one program too, are independent. Values are
  * row-major; results have the same bits as the tape's. */
 #ifndef TL_CORE_SESSION_H

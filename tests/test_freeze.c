@@ -1,5 +1,8 @@
 /* test_freeze.c -- closing a program: what the tape has computed makes no difference; every shape
- * of result and next state ends up where it belongs; constants and parameters; no memory. */
+ * of result and next state ends up where it belongs; constants and parameters; packed weights; no
+ * memory. */
+#include "core/frozen.h"
+#include "core/gemm.h"
 #include "core/grad.h"
 #include "core/memory.h"
 #include "core/scan.h"
@@ -279,6 +282,98 @@ Test(freeze, a_state_may_be_the_last_row_of_a_history)
         tl_session_get_f64(s, "hs", got, 6);
         assert_allclose(2, got + 4, want, 1e-12, 1e-12);
     }
+    tl_session_free(s);
+    tl_tape_free(tape);
+}
+
+/* ---- weights --------------------------------------------------------------------------------- */
+
+enum { N = 40, K = 6 };
+
+static int pack_count(const tl_session *s)
+{
+    const tl_plan *plan = tl_session_program(s)->plan;
+    int n = 0;
+    for (uint32_t k = 0; k < plan->nbases; k++)
+        n += plan->base[k].kind == TL_BASE_PACK;
+    return n;
+}
+
+static tl_tensor product(tl_tape *tape, tl_param *w)
+{
+    return tl_matmul_t(check_random(tape, TL_F64, tl_shape2(2, K), 1), 0, tl_use(tape, w), 1);
+}
+
+Test(freeze, weights_are_packed_once_for_each_version_and_all_sessions)
+{
+    if (tl__panels_bytes(TL_F64, K, N) == 0)
+        return; /* this machine does not read packs */
+    tl_tape *tape = check_tape(1);
+    tl_params *set = tl_params_new(TL_F64);
+    tl_param *w = tl_param_new(set, "w", tl_shape2(N, K), NULL);
+    tl_program *p = tl_program_new(tape, NULL);
+    tl_program_output(p, "y", product(tape, w));
+    cr_assert_eq(tl_program_close(p, NULL), TL_OK);
+    tl_session *s[2] = {tl_session_new(p, NULL), tl_session_new(p, NULL)};
+    cr_assert_eq(pack_count(s[0]), 1);
+    for (int k = 0; k < 3; k++) {
+        double v[N * K];
+        for (int i = 0; i < N * K; i++)
+            v[i] = sin(i + k);
+        tl_param_set_f64(w, v, N * K);
+        for (int i = 0; i < 4; i++) {
+            tl__fail_after(0);
+            step(s[i % 2]);
+            cr_assert_eq(tl__alloc_count() > 0, i == 0, "step %d of version %d: %ld allocations", i,
+                         k, tl__alloc_count());
+        }
+        agrees(s[0], "y", product(tape, w));
+        agrees(s[1], "y", product(tape, w));
+    }
+    tl_session_free(s[0]);
+    tl_session_free(s[1]);
+    tl_program_free(p);
+    tl_tape_free(tape);
+    tl_params_free(set);
+}
+
+Test(freeze, inputs_are_not_packed)
+{
+    tl_tape *tape = check_tape(1);
+    tl_tensor x = check_random(tape, TL_F64, tl_shape2(2, K), 1),
+              w = check_random(tape, TL_F64, tl_shape2(N, K), 2), y = tl_matmul_t(x, 0, w, 1);
+    tl_program *p = tl_program_new(tape, NULL);
+    tl_program_input(p, "x", x);
+    tl_program_input(p, "w", w);
+    tl_program_output(p, "y", y);
+    tl_session *s = session_of(p);
+    cr_assert_eq(pack_count(s), 0);
+    step(s);
+    agrees(s, "y", y);
+    tl_session_free(s);
+    tl_tape_free(tape);
+}
+
+/* An input that all steps of a loop read is packed anew in each run. */
+Test(freeze, an_input_that_a_loop_reads_may_change)
+{
+    tl_tape *tape = check_tape(1);
+    tl_tensor w = check_random(tape, TL_F64, tl_shape2(N, N), 2);
+    tl_scan scan = tl_scan_open(tape, 4, NULL);
+    tl_tensor h = tl_scan_carry(scan, tl_ones(tape, TL_F64, tl_shape2(1, N)));
+    tl_scan_next(scan, h, tl_tanh(tl_matmul_t(h, 0, w, 1)));
+    tl_scan_close(scan);
+    tl_tensor last = tl_scan_last(scan, h);
+    tl_program *p = tl_program_new(tape, NULL);
+    tl_program_input(p, "w", w);
+    tl_program_output(p, "y", last);
+    tl_session *s = session_of(p);
+    step(s);
+    agrees(s, "y", last);
+    double got[N];
+    memset(tl_session_input(s, 0), 0, N * N * sizeof *got);
+    step(s);
+    holds(s, "y", N, (const double[N]){0});
     tl_session_free(s);
     tl_tape_free(tape);
 }

@@ -166,6 +166,7 @@ static void add_member(tl_graph *g, const tl_tape *tape, const tl_stretch *s, ui
     tl_val *x = &g->val[v];
     x->node = m;
     x->keep = (s->member[m].flags & TL_MEMBER_KEEP) != 0;
+    x->steady = (s->member[m].flags & TL_MEMBER_STEADY) != 0;
     if (is_leaf) {
         x->via = TL_BOUND;
         x->address = (tl_address){.root = v, .layout = n->layout};

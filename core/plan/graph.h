@@ -76,6 +76,7 @@ typedef struct tl_val {
     uint8_t material;  /* a constant that somebody reads from memory */
     uint8_t numbers;   /* has attributes that are bound when run */
     uint8_t resolved;
+    uint8_t steady;  /* a leaf that will be the same in many runs */
     uint8_t origin;  /* tl_origin */
     uint8_t packed;  /* bit k: operand k of a product is a pack */
     uint8_t settled; /* values of a body lie in it */

@@ -5,7 +5,8 @@
  *     after    P = pack(W)                                 panels of columns, as kernels read them
  *              loop, 100 steps:  z = contract(h, P)
  *
- * W must be the same for all of a loop's steps, or be read by several products outside of loops. The
+ * W must be the same for all of a loop's steps, be read by several products outside of loops, or be a
+ * leaf that will be the same in many runs (of a program). The
  * pack of a value that the tape has already is kept with that (core/packs.h), so the next run with
  * the same weights does not pack at all. Packing changes no bit of a product. */
 #include "core/plan/graph.h"
@@ -141,6 +142,12 @@ static int is_shared(const tl_graph *g, uint32_t v, uint32_t k)
     return block != 0 && g->val[g->val[v].in[k]].block != block && g->block[block].T > 1;
 }
 
+/* is_steady -- whether a pack of operand k of v will serve the next runs. */
+static int is_steady(const tl_graph *g, uint32_t v, uint32_t k)
+{
+    return g->val[g->val[g->val[v].in[k]].address.root].steady;
+}
+
 /* Two turns: what a loop shares is packed; then what products outside of one read several times, or
  * from a pack that is there. */
 static void pack_product(tl_packing *p, uint32_t v, const uint8_t *again)
@@ -151,7 +158,8 @@ static void pack_product(tl_packing *p, uint32_t v, const uint8_t *again)
         if (!request(g, v, k, &r))
             continue;
         uint32_t pack = find(p, &r);
-        if (pack == TL_NONE && (is_shared(g, v, k) || (again && again[v] >> k & 1)))
+        if (pack == TL_NONE &&
+            (is_shared(g, v, k) || is_steady(g, v, k) || (again && again[v] >> k & 1)))
             pack = make(p, &r);
         if (pack != TL_NONE)
             use_pack(p, v, k, pack);

@@ -13,7 +13,8 @@
 
 #include "core/run.h"
 
-enum { TL_MEMBER_LEAF = 1, TL_MEMBER_KEEP = 2 };
+/* STEADY: a leaf that will be the same in many runs. */
+enum { TL_MEMBER_LEAF = 1, TL_MEMBER_KEEP = 2, TL_MEMBER_STEADY = 4 };
 
 typedef struct tl_member {
     uint32_t slot;
