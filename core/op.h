@@ -58,6 +58,15 @@ TL_API int tl_infer_fail(tl_infer *q, int code, const char *format, ...) TL_PRIN
  * on n or its position (the vector code also does the tail). */
 typedef void (*tl_tile_fn)(int64_t n, void *out, const void *const *in);
 
+/* tl_form -- what a pointwise operation is when it is plain arithmetic: then it may be joined with
+ * another one (core/pair.h). */
+typedef enum tl_form {
+    TL_FORM_OTHER,
+    TL_FORM_SUM,        /* a + b */
+    TL_FORM_DIFFERENCE, /* a - b */
+    TL_FORM_PRODUCT     /* a b */
+} tl_form;
+
 /* tl_strided -- an array as a whole-tensor kernel sees it; data points at element (0,0,...). */
 typedef struct tl_strided {
     void *data;
@@ -149,6 +158,7 @@ struct tl_op {
     int (*shape)(tl_infer *q);
     /* TL_POINTWISE: the kernel for these dtypes, on this machine */
     tl_tile_fn (*tile)(const tl_dtype *in, tl_dtype out);
+    tl_form form;           /* TL_POINTWISE */
     int (*run)(tl_call *c); /* whole-tensor kernel of kinds that have one */
     int (*view)(const tl_attr *a, const tl_shape *from, const tl_layout *in, const tl_shape *to,
                 tl_layout *out);

@@ -10,8 +10,8 @@
  * formula in tl_ calls (g, a, b, out, tensors). Write it so that it is right for f32 and f64
  * alike: whole numbers as constants.
  *
- * HOW THE SOURCES ARE COMPILED. core/move.c, core/space.c, core/sum.c and ops/elementwise.c are
- * each compiled
+ * HOW THE SOURCES ARE COMPILED. core/move.c, core/pair.c, core/space.c, core/sum.c and
+ * ops/elementwise.c are each compiled
  *
  *     as they are                   descriptors, adjoints, public functions
  *     -DTL_KERNELS=base             kernels only, for any processor
@@ -95,8 +95,8 @@ TL_API int tl__infer_numbers(tl_infer *q);
 #define TL_UNARY_OP(NAME, DOC, KERNEL, GRAD_DOC, ADJOINT, DOMAIN, READS)                           \
     TL_TILE(NAME, f32, 0, KERNEL)                                                                  \
     TL_TILE(NAME, f64, 0, KERNEL)
-#define TL_BINARY_OP(NAME, TYPES, DOC, KERNEL, GRAD_DOC, ADJOINT_A, ADJOINT_B, DOMAIN_A, DOMAIN_B, \
-                     READS)                                                                        \
+#define TL_BINARY_OP(NAME, TYPES, FORM, DOC, KERNEL, GRAD_DOC, ADJOINT_A, ADJOINT_B, DOMAIN_A,     \
+                     DOMAIN_B, READS)                                                              \
     TL_TILE(NAME, f32, 1, KERNEL)                                                                  \
     TL_TILE(NAME, f64, 1, KERNEL)                                                                  \
     TL_WITH_I32_##TYPES(TL_TILE, NAME, i32, 1, KERNEL)
@@ -162,8 +162,8 @@ TL_API int tl__infer_numbers(tl_infer *q);
     }
 
 /* NAME(tl_tensor a, tl_tensor b), broadcast: KERNEL in a, b; ADJOINT_A and _B in g, a, b, out. */
-#define TL_BINARY_OP(NAME, TYPES, DOC, KERNEL, GRAD_DOC, ADJOINT_A, ADJOINT_B, DOMAIN_A, DOMAIN_B, \
-                     READS)                                                                        \
+#define TL_BINARY_OP(NAME, TYPES, FORM, DOC, KERNEL, GRAD_DOC, ADJOINT_A, ADJOINT_B, DOMAIN_A,     \
+                     DOMAIN_B, READS)                                                              \
     TL_TILES(NAME, TYPES)                                                                          \
     static void NAME##_adjoint(tl_adj *q)                                                          \
     {                                                                                              \
@@ -190,6 +190,7 @@ TL_API int tl__infer_numbers(tl_infer *q);
         .kind = TL_POINTWISE,                                                                      \
         .shape = TL_INFER_##TYPES,                                                                 \
         .tile = NAME##_tile,                                                                       \
+        .form = TL_FORM_##FORM,                                                                    \
         .lead = tl_lead_same,                                                                      \
         .adjoint = (READS) == TL_NO_GRADIENT ? NULL : NAME##_adjoint,                              \
         .reads = (READS) & ~TL_NO_GRADIENT,                                                        \

@@ -12,11 +12,11 @@
 #include "core/pointwise.h"
 
 /* clang-format off */
-TL_BINARY_OP(add, FLOATING, "a + b", a + b,
+TL_BINARY_OP(add, FLOATING, SUM, "a + b", a + b,
              "da = g, db = g", g, g,
              TL_ANY, TL_ANY, 0)
 
-TL_BINARY_OP(less, NUMBERS, "1 where a < b, else 0", v_one(a < b, a),
+TL_BINARY_OP(less, NUMBERS, OTHER, "1 where a < b, else 0", v_one(a < b, a),
              "none", TL_INERT, TL_INERT,
              TL_ANY, TL_ANY, TL_NO_GRADIENT)
 /* clang-format on */

@@ -14,10 +14,11 @@
 #include "core/tile.h"
 
 #include "core/move.h"
+#include "core/pair.h"
 
 #include <string.h>
 
-enum { SHORT = 64, LENGTH = 512, LENGTH_MIN = 128, LENGTH_MAX = 1024, L1 = 24 * 1024, ALIGN = 64 };
+enum { SHORT = 64, LONG = 512, LENGTH_MIN = 128, LENGTH_MAX = 1024, L1 = 24 * 1024, ALIGN = 64 };
 
 typedef enum tl_act_kind { ACT_LOAD, ACT_STEP, ACT_STORE } tl_act_kind;
 
@@ -46,11 +47,13 @@ struct tl_tile {
     int split;             /* axis that parts cut: outer, rank: rows, rank + 1: columns; or -1 */
     int64_t unit;          /* steps along it for one of the split axis */
     int nin, nout, nsteps, nvalues, nacts, nregisters;
-    tl_lane *lane; /* inputs, outputs */
-    tl_tile_step *step;
+    tl_lane *lane;      /* inputs, outputs */
+    tl_tile_step *step; /* without operands: joined with its reader */
     tl_act *act;
     size_t register_bytes;
-    int *reg; /* of each value, -1: in memory */
+    int *reg;    /* of each value, -1: in memory */
+    int *moving; /* arrays that are read or written where they lie */
+    int nmoving;
 };
 
 /* tl_tile_state -- what changes while a tile runs; it lies in the caller's scratch, before the
@@ -159,7 +162,7 @@ static void split_axes(tl_tile *t, const tl_axes *x)
  * copies: each loaded or stored array costs about one call a row. */
 static int is_packed(const tl_tile *t)
 {
-    if (t->rows < 2 || t->columns == 0 || 2 * t->columns > LENGTH)
+    if (t->rows < 2 || t->columns == 0 || t->columns >= LENGTH_MIN)
         return 0;
     int copies = 0;
     for (int k = 0; k < t->nin + t->nout; k++) {
@@ -172,7 +175,10 @@ static int is_packed(const tl_tile *t)
         else if (!constant && l->column != l->size)
             copies--; /* would be loaded either way */
     }
-    return t->columns <= SHORT ? 4 * t->nsteps > 3 * copies : t->nsteps > 3 * copies;
+    int calls = 0;
+    for (int s = 0; s < t->nsteps; s++)
+        calls += t->step[s].nin > 0;
+    return t->columns <= SHORT ? 4 * calls > 3 * copies : calls > 2 * copies;
 }
 
 static void classify(tl_tile *t, const tl_tile_array *out)
@@ -185,12 +191,43 @@ static void classify(tl_tile *t, const tl_tile_array *out)
         for (int a = 0; a < t->rank && still; a++)
             still = l->stride[a] == 0;
         l->once = still && !l->direct && (l->column == 0 || t->R > 1);
-        l->held = !l->once && !l->direct && l->column == 0 && t->R == 1 && t->columns > LENGTH;
+        l->held = !l->once && !l->direct && l->column == 0 && t->R == 1 && t->columns > LONG;
     }
     for (int o = 0; o < t->nout;
          o++) /* two arrays that change places: what is copied onto another input is loaded first */
         if (out[o].alias >= 0 && out[o].value < t->nin)
             t->lane[out[o].value].direct = 0;
+}
+
+/* ---- compiling: pairs ------------------------------------------------------------------------ */
+
+/* join_steps -- arithmetic that only one other arithmetic step reads is done with it: a step without
+ * operands is what is left. uses: by value, 0s. */
+static void join_steps(tl_tile *t, const tl_tile_array *out, int *uses)
+{
+    for (int s = 0; s < t->nsteps; s++)
+        for (int k = 0; k < t->step[s].nin; k++)
+            uses[t->step[s].in[k]]++;
+    for (int o = 0; o < t->nout; o++)
+        uses[out[o].value] += 2;
+    for (int s = 0; s < t->nsteps; s++) {
+        tl_tile_step *second = &t->step[s];
+        for (int side = 0; side < 2 && second->form != TL_FORM_OTHER; side++) {
+            const int v = second->in[side];
+            tl_tile_step *first = v < t->nin ? NULL : &t->step[v - t->nin];
+            const tl_tile_fn fn = first && uses[v] == 1 && first->dtype == second->dtype
+                                      ? tl__pair(first->form, second->form, side, second->dtype)
+                                      : NULL;
+            if (!fn)
+                continue;
+            *second = (tl_tile_step){fn,
+                                     TL_FORM_OTHER,
+                                     second->dtype,
+                                     3,
+                                     {first->in[0], first->in[1], second->in[1 - side]}};
+            *first = (tl_tile_step){.dtype = first->dtype};
+        }
+    }
 }
 
 /* ---- compiling: registers and actions -------------------------------------------------------- */
@@ -283,6 +320,8 @@ static void write_actions(tl_alloc *a, const tl_tile_array *out, int *home)
     }
     for (int s = 0; s < t->nsteps; s++) {
         int v = t->nin + s;
+        if (t->step[s].nin == 0) /* joined */
+            continue;
         for (int k = 0; k < t->step[s].nin; k++)
             load_operand(a, t->step[s].in[k]);
         home[v] = home_output(t, out, a->last, v);
@@ -319,10 +358,13 @@ static void last_uses(const tl_tile *t, const tl_tile_array *out, int *last)
 
 static void choose_length(tl_tile *t, int64_t size)
 {
-    int64_t n = t->nregisters ? L1 / (t->nregisters * size) : LENGTH_MAX;
+    int arrays = t->nregisters; /* and what is read and written in place */
+    for (int k = 0; k < t->nin + t->nout; k++)
+        arrays += t->lane[k].direct;
+    int64_t n = arrays ? L1 / (arrays * size) : LENGTH_MAX;
     n = n > LENGTH_MAX ? LENGTH_MAX : n < LENGTH_MIN ? LENGTH_MIN : n;
     n -= n % 16;
-    if (t->R > 1) { /* columns <= LENGTH / 2 */
+    if (t->R > 1) { /* columns < LENGTH_MIN */
         if (n < 2 * t->columns)
             n = 2 * t->columns;
         t->R = n / t->columns;
@@ -340,7 +382,8 @@ static int allocate(tl_tile *t, tl_arena *arena, int nacts)
 {
     t->reg = tl__arena_alloc(arena, ((size_t)t->nvalues + 1) * sizeof *t->reg);
     t->act = tl__arena_alloc(arena, (size_t)nacts * sizeof *t->act);
-    return t->reg && t->act;
+    t->moving = tl__arena_alloc(arena, (size_t)(t->nin + t->nout + 1) * sizeof *t->moving);
+    return t->reg && t->act && t->moving;
 }
 
 tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int split, int nin,
@@ -382,6 +425,8 @@ tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int split, 
     }
     for (int s = 0; s < nsteps; s++)
         size = step[s].dtype == TL_F64 ? 8 : size;
+    memset(last, 0, nv * sizeof *last);
+    join_steps(t, out, last);
     merge_axes(&x);
     split_axes(t, &x);
     t->R = is_packed(t) ? 2 : 1;
@@ -391,6 +436,9 @@ tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int split, 
     last_uses(t, out, last);
     tl_alloc a = {t, last, marks, marks + nv};
     write_actions(&a, out, last + nv);
+    for (int k = 0; k < n; k++)
+        if (k < nin ? t->lane[k].direct : t->lane[k].home)
+            t->moving[t->nmoving++] = k;
     choose_length(t, size);
     return t;
 }
@@ -423,20 +471,17 @@ int tl__tile_inputs(const tl_tile *t)
 static void run_tile(const tl_tile *t, const tl_tile_state *state, int64_t row, int64_t rows,
                      int64_t column, int64_t n)
 {
-    const int arrays = t->nin + t->nout;
     char **value = state->value, **at = state->at;
-    for (int k = 0; k < arrays; k++) {
-        const tl_lane *l = &t->lane[k];
-        if (k < t->nin ? l->direct : l->home)
-            value[l->value] = at[k] + row * l->row + column * l->column;
+    for (const int *k = t->moving, *end = k + t->nmoving; k < end; k++) {
+        const tl_lane *l = &t->lane[*k];
+        value[l->value] = at[*k] + row * l->row + column * l->column;
     }
     const int64_t count = rows * n;
     for (const tl_act *act = t->act, *end = act + t->nacts; act < end; act++) {
         if (act->kind == ACT_STEP) {
             const tl_tile_step *s = &t->step[act->index];
-            const void *in[TL_TILE_IN];
-            for (int k = 0; k < s->nin; k++)
-                in[k] = value[s->in[k]];
+            const void *const in[TL_TILE_IN] = {value[s->in[0]], value[s->in[1]], value[s->in[2]],
+                                                value[s->in[3]]}; /* those it has, and value 0 */
             s->fn(count, value[t->nin + act->index], in);
         } else if (act->kind == ACT_LOAD) {
             const tl_lane *l = &t->lane[act->index];

@@ -36,43 +36,43 @@ static tl_tensor log_base(tl_tensor a)
 
 /* ---- two operands ---------------------------------------------------------------------------- */
 
-TL_BINARY_OP(sub, FLOATING, "a - b", a - b,
+TL_BINARY_OP(sub, FLOATING, DIFFERENCE, "a - b", a - b,
              "da = g, db = -g", g, tl_neg(g),
              TL_ANY, TL_ANY, 0)
 
-TL_BINARY_OP(mul, FLOATING, "a b", a * b,
+TL_BINARY_OP(mul, FLOATING, PRODUCT, "a b", a * b,
              "da = g b, db = g a", tl_mul(g, b), tl_mul(g, a),
              TL_ANY, TL_ANY, TL_READS(0) | TL_READS(1))
 
-TL_BINARY_OP(div, FLOATING, "a / b", a / b,
+TL_BINARY_OP(div, FLOATING, OTHER, "a / b", a / b,
              "da = g / b, db = -g out / b", tl_div(g, b), tl_neg(tl_div(tl_mul(g, out), b)),
              TL_ANY, TL_ANY, TL_READS(1) | TL_READS_OUT)
 
-TL_BINARY_OP(pow, FLOATING, "a^b", v_pow(a, b),
+TL_BINARY_OP(pow, FLOATING, OTHER, "a^b", v_pow(a, b),
              "da = g b a^(b-1), db = g out log(a)",
              tl_mul(tl_mul(g, b), tl_pow(a, tl_sub_scalar(b, 1))),
              tl_mul(tl_mul(g, out), log_base(a)),
              TL_POSITIVE, TL_ANY, TL_READS(0) | TL_READS(1) | TL_READS_OUT)
 
-TL_BINARY_OP(maximum, FLOATING, "max(a, b)", v_max(a, b),
+TL_BINARY_OP(maximum, FLOATING, OTHER, "max(a, b)", v_max(a, b),
              "da = 0 where a < b, else g; db = g where a < b, else 0",
              tl_where(tl_less(a, b), zero(g), g), tl_where(tl_less(a, b), g, zero(g)),
              TL_ANY, TL_ANY, TL_READS(0) | TL_READS(1))
 
-TL_BINARY_OP(minimum, FLOATING, "min(a, b)", v_min(a, b),
+TL_BINARY_OP(minimum, FLOATING, OTHER, "min(a, b)", v_min(a, b),
              "da = 0 where b < a, else g; db = g where b < a, else 0",
              tl_where(tl_less(b, a), zero(g), g), tl_where(tl_less(b, a), g, zero(g)),
              TL_ANY, TL_ANY, TL_READS(0) | TL_READS(1))
 
-TL_BINARY_OP(less_equal, NUMBERS, "1 where a <= b, else 0", v_one(a <= b, a),
+TL_BINARY_OP(less_equal, NUMBERS, OTHER, "1 where a <= b, else 0", v_one(a <= b, a),
              "none", TL_INERT, TL_INERT,
              TL_ANY, TL_ANY, TL_NO_GRADIENT)
 
-TL_BINARY_OP(equal, NUMBERS, "1 where a = b, else 0", v_one(a == b, a),
+TL_BINARY_OP(equal, NUMBERS, OTHER, "1 where a = b, else 0", v_one(a == b, a),
              "none", TL_INERT, TL_INERT,
              TL_ANY, TL_ANY, TL_NO_GRADIENT)
 
-TL_BINARY_OP(not_equal, NUMBERS, "0 where a = b, else 1", v_one(a != b, a),
+TL_BINARY_OP(not_equal, NUMBERS, OTHER, "0 where a = b, else 1", v_one(a != b, a),
              "none", TL_INERT, TL_INERT,
              TL_ANY, TL_ANY, TL_NO_GRADIENT)
 

@@ -21,6 +21,13 @@ static void mul_f32(int64_t n, void *out, const void *const *in)
         ((float *)out)[i] = a[i] * b[i];
 }
 
+static void sub_f32(int64_t n, void *out, const void *const *in)
+{
+    const float *a = in[0], *b = in[1];
+    for (int64_t i = 0; i < n; i++)
+        ((float *)out)[i] = a[i] - b[i];
+}
+
 static void widen(int64_t n, void *out, const void *const *in)
 {
     const float *a = in[0];
@@ -89,8 +96,19 @@ static program random_program(tl_rng *r)
     }
     for (int s = 0; s < p.nsteps; s++) {
         int n = p.nin + s;
+        const int which = (int)pick(r, 3), form = pick(r, 4) ? 1 : 0; /* may be joined or not */
+        const int near = n - 1 - (int)pick(r, n < 3 ? n : 3);
         p.step[s] = (tl_tile_step){
-            pick(r, 2) ? add_f32 : mul_f32, TL_F32, 2, {(int)pick(r, n), (int)pick(r, n)}};
+            which == 0   ? add_f32
+            : which == 1 ? mul_f32
+                         : sub_f32,
+            form ? (which == 0   ? TL_FORM_SUM
+                    : which == 1 ? TL_FORM_PRODUCT
+                                 : TL_FORM_DIFFERENCE)
+                 : TL_FORM_OTHER,
+            TL_F32,
+            2,
+            {pick(r, 2) ? near : (int)pick(r, n), pick(r, 2) ? near : (int)pick(r, n)}};
     }
     for (int o = 0; o < p.nout; o++) {
         int alias = -1, k = p.nin + o;
@@ -137,7 +155,9 @@ static void naive(const program *p, const float *before, float *after)
         }
         for (int s = 0; s < p->nsteps; s++) {
             float a = value[p->step[s].in[0]], b = value[p->step[s].in[1]];
-            value[p->nin + s] = p->step[s].fn == add_f32 ? a + b : a * b;
+            value[p->nin + s] = p->step[s].fn == add_f32   ? a + b
+                                : p->step[s].fn == mul_f32 ? a * b
+                                                           : a - b;
         }
         for (int o = 0; o < p->nout; o++) {
             int64_t at = p->first[p->nin + o];
@@ -240,7 +260,7 @@ Test(tile, element_types_may_change_on_the_way)
 {
     const int64_t dim[] = {1000}, stride[] = {1};
     const tl_tile_array in = {TL_F32, stride, 0, -1}, out = {TL_F64, stride, 1, -1};
-    const tl_tile_step step = {widen, TL_F64, 1, {0}};
+    const tl_tile_step step = {widen, TL_FORM_OTHER, TL_F64, 1, {0}};
     float x[1000];
     double y[1000];
     tl_arena arena = {0};
@@ -261,7 +281,7 @@ Test(tile, short_rows_are_packed_when_there_is_work)
     tl_tile_step step[8];
     tl_arena arena = {0};
     for (int s = 0; s < 8; s++)
-        step[s] = (tl_tile_step){mul_f32, TL_F32, 2, {s, s}};
+        step[s] = (tl_tile_step){mul_f32, TL_FORM_PRODUCT, TL_F32, 2, {s, s}};
     const tl_tile_array in = {TL_F32, wide, 0, -1}, out = {TL_F32, dense, 8, -1};
     tl_tile *t = tl__tile_new(&arena, 2, dim, -1, 1, &in, 8, step, 1, &out);
     cr_assert(1 < tl__tile_rows(t));

@@ -63,7 +63,7 @@ static int add_tile_step(tl_emitter *e, tl_group *t, const tl_val *x, const int 
     for (uint32_t k = 0; k < x->nin; k++)
         dtype[k] = g->val[x->in[k]].dtype;
     tl_tile_step *s = &t->step[t->nsteps++];
-    *s = (tl_tile_step){x->op->tile(dtype, x->dtype), x->dtype, (int)x->nin, {0}};
+    *s = (tl_tile_step){x->op->tile(dtype, x->dtype), x->op->form, x->dtype, (int)x->nin, {0}};
     for (uint32_t k = 0; k < x->nin; k++)
         s->in[k] = in[k];
     if (!s->fn)
