@@ -10,59 +10,13 @@
  *                                             +----------+
  *
  * Where in memory an element lies never changes its bits: kernels give the same result at any
- * position. */
-#include "core/tile.h"
-
-#include "core/move.h"
+ * position. Running is in tile_run.c. */
 #include "core/pair.h"
+#include "core/tile_code.h"
 
 #include <string.h>
 
-enum { SHORT = 64, LONG = 512, LENGTH_MIN = 128, LENGTH_MAX = 1024, L1 = 24 * 1024, ALIGN = 64 };
-
-typedef enum tl_act_kind { ACT_LOAD, ACT_STEP, ACT_STORE } tl_act_kind;
-
-typedef struct tl_act {
-    tl_act_kind kind;
-    int index; /* of the array or step */
-} tl_act;
-
-/* tl_lane -- one array as the loops see it. */
-typedef struct tl_lane {
-    int64_t size;                /* bytes of an element */
-    int64_t stride[TL_MAX_RANK]; /* outer axes, bytes */
-    int64_t row, column;         /* bytes */
-    int value;
-    uint8_t once;   /* loaded before the first tile, the same for all of them */
-    uint8_t held;   /* loaded with the first tile of a row, the same for all of the row */
-    uint8_t direct; /* the tile lies in memory as it is */
-    uint8_t home;   /* outputs: written by the step itself */
-} tl_lane;
-
-struct tl_tile {
-    int rank; /* outer axes */
-    int64_t dim[TL_MAX_RANK];
-    int64_t rows, columns; /* the two inner extents */
-    int64_t R, length;     /* rows of a tile; columns of a tile */
-    int split;             /* axis that parts cut: outer, rank: rows, rank + 1: columns; or -1 */
-    int64_t unit;          /* steps along it for one of the split axis */
-    int nin, nout, nsteps, nvalues, nacts, nregisters;
-    tl_lane *lane;      /* inputs, outputs */
-    tl_tile_step *step; /* without operands: joined with its reader */
-    tl_act *act;
-    size_t register_bytes;
-    int *reg;    /* of each value, -1: in memory */
-    int *moving; /* arrays that are read or written where they lie */
-    int nmoving;
-};
-
-/* tl_tile_state -- what changes while a tile runs; it lies in the caller's scratch, before the
- * registers. */
-typedef struct tl_tile_state {
-    char **value;             /* where each value is in this tile */
-    char **at;                /* of each array: start of this row */
-    int64_t rows, columns, R; /* of the part that runs */
-} tl_tile_state;
+enum { SHORT = 64, LONG = 512, LENGTH_MIN = 128, LENGTH_MAX = 1024, L1 = 24 * 1024 };
 
 /* ---- compiling: axes ------------------------------------------------------------------------- */
 
@@ -285,7 +239,7 @@ static void load_operand(tl_alloc *a, int v)
     if (!stays(&t->lane[v]))
         take_register(a, v);
     if (!t->lane[v].once)
-        add_act(t, ACT_LOAD, v);
+        add_act(t, TL_ACT_LOAD, v);
 }
 
 static void release_after(tl_alloc *a, int s)
@@ -306,7 +260,7 @@ static void store_value(tl_alloc *a, const tl_tile_array *out, int v, int home, 
             continue;
         int waits = out[o].alias >= 0;
         if (waits == late)
-            add_act(t, ACT_STORE, o);
+            add_act(t, TL_ACT_STORE, o);
     }
 }
 
@@ -329,7 +283,7 @@ static void write_actions(tl_alloc *a, const tl_tile_array *out, int *home)
             take_register(a, v);
         else
             t->lane[t->nin + home[v]].home = 1;
-        add_act(t, ACT_STEP, s);
+        add_act(t, TL_ACT_STEP, s);
         store_value(a, out, v, home[v], 0);
         release_after(a, s);
     }
@@ -375,7 +329,8 @@ static void choose_length(tl_tile *t, int64_t size)
         t->length = n < t->columns ? n : t->columns > 0 ? t->columns : 1;
     }
     int64_t bytes = t->R * t->length * size;
-    t->register_bytes = (size_t)((bytes + ALIGN - 1) / ALIGN * ALIGN + ALIGN);
+    t->register_bytes =
+        (size_t)((bytes + TL_TILE_ALIGN - 1) / TL_TILE_ALIGN * TL_TILE_ALIGN + TL_TILE_ALIGN);
 }
 
 static int allocate(tl_tile *t, tl_arena *arena, int nacts)
@@ -441,142 +396,4 @@ tl_tile *tl__tile_new(tl_arena *arena, int rank, const int64_t *dim, int split, 
             t->moving[t->nmoving++] = k;
     choose_length(t, size);
     return t;
-}
-
-/* pointer_bytes -- of the state's two arrays. */
-static size_t pointer_bytes(const tl_tile *t)
-{
-    const size_t bytes = (size_t)(t->nvalues + t->nin + t->nout + 1) * sizeof(char *);
-    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
-}
-
-size_t tl__tile_scratch(const tl_tile *t)
-{
-    return pointer_bytes(t) + (size_t)t->nregisters * t->register_bytes;
-}
-
-int64_t tl__tile_rows(const tl_tile *t)
-{
-    return t->R;
-}
-
-int tl__tile_inputs(const tl_tile *t)
-{
-    return t->nin;
-}
-
-/* ---- running --------------------------------------------------------------------------------- */
-
-/* run_tile -- the actions, for `rows` rows from `row` and n columns from `column`. */
-static void run_tile(const tl_tile *t, const tl_tile_state *state, int64_t row, int64_t rows,
-                     int64_t column, int64_t n)
-{
-    char **value = state->value, **at = state->at;
-    for (const int *k = t->moving, *end = k + t->nmoving; k < end; k++) {
-        const tl_lane *l = &t->lane[*k];
-        value[l->value] = at[*k] + row * l->row + column * l->column;
-    }
-    const int64_t count = rows * n;
-    for (const tl_act *act = t->act, *end = act + t->nacts; act < end; act++) {
-        if (act->kind == ACT_STEP) {
-            const tl_tile_step *s = &t->step[act->index];
-            const void *const in[TL_TILE_IN] = {value[s->in[0]], value[s->in[1]], value[s->in[2]],
-                                                value[s->in[3]]}; /* those it has, and value 0 */
-            s->fn(count, value[t->nin + act->index], in);
-        } else if (act->kind == ACT_LOAD) {
-            const tl_lane *l = &t->lane[act->index];
-            if (l->held && column > 0)
-                continue;
-            tl__move(l->size, rows, n, value[act->index], n * l->size, l->size,
-                     at[act->index] + row * l->row + column * l->column, l->row, l->column);
-        } else {
-            const tl_lane *l = &t->lane[t->nin + act->index];
-            tl__move(l->size, rows, n, at[t->nin + act->index] + row * l->row + column * l->column,
-                     l->row, l->column, value[l->value], n * l->size, l->size);
-        }
-    }
-}
-
-static void run_plane(const tl_tile *t, const tl_tile_state *state)
-{
-    for (int64_t row = 0; row < state->rows; row += state->R) {
-        int64_t rows = state->rows - row < state->R ? state->rows - row : state->R;
-        for (int64_t column = 0; column < state->columns; column += t->length) {
-            int64_t n = state->columns - column < t->length ? state->columns - column : t->length;
-            run_tile(t, state, row, rows, column, n);
-        }
-    }
-}
-
-/* cut -- leaves [lo, hi) of the split axis: its extent becomes shorter, the arrays begin later.
- * Packed rows that are cut no longer follow one another in memory, so they are taken one by one. */
-static void cut(const tl_tile *t, tl_tile_state *state, int64_t *dim, int64_t lo, int64_t hi)
-{
-    int64_t *extent = t->split < t->rank    ? &dim[t->split]
-                      : t->split == t->rank ? &state->rows
-                                            : &state->columns;
-    *extent = (hi - lo) * t->unit;
-    for (int k = 0; k < t->nin + t->nout; k++) {
-        const tl_lane *l = &t->lane[k];
-        state->at[k] += lo * t->unit *
-                        (t->split < t->rank    ? l->stride[t->split]
-                         : t->split == t->rank ? l->row
-                                               : l->column);
-    }
-    if (state->columns < t->columns)
-        state->R = 1;
-}
-
-/* run_part -- all of it when hi < 0. */
-static void run_part(const tl_tile *t, char *const *data, void *scratch, int64_t lo, int64_t hi)
-{
-    const int arrays = t->nin + t->nout;
-    char **value = scratch, **at = value + t->nvalues,
-         *registers = (char *)scratch + pointer_bytes(t);
-    tl_tile_state state = {value, at, t->rows, t->columns, t->R};
-    int64_t dim[TL_MAX_RANK], index[TL_MAX_RANK] = {0};
-    memcpy(dim, t->dim, sizeof dim);
-    memcpy(at, data, (size_t)arrays * sizeof *at);
-    if (hi >= 0 && t->split >= 0)
-        cut(t, &state, dim, lo, hi);
-    for (int a = 0; a < t->rank; a++)
-        if (dim[a] == 0)
-            return;
-    if (state.rows == 0 || state.columns == 0)
-        return;
-    for (int v = 0; v < t->nvalues; v++)
-        if (t->reg[v] >= 0)
-            value[v] = registers + (size_t)t->reg[v] * t->register_bytes;
-    const int64_t columns = state.columns < t->length ? state.columns : t->length;
-    for (int k = 0; k < t->nin; k++)
-        if (t->lane[k].once)
-            tl__move(t->lane[k].size, state.R, columns, value[k], columns * t->lane[k].size,
-                     t->lane[k].size, at[k], t->lane[k].row, t->lane[k].column);
-    for (;;) {
-        run_plane(t, &state);
-        int a = t->rank - 1;
-        for (; a >= 0; a--) {
-            int64_t back = index[a] + 1 == dim[a] ? index[a] : -1;
-            for (int k = 0; k < arrays; k++)
-                at[k] += back >= 0 ? -back * t->lane[k].stride[a] : t->lane[k].stride[a];
-            if (back < 0) {
-                index[a]++;
-                break;
-            }
-            index[a] = 0;
-        }
-        if (a < 0)
-            return;
-    }
-}
-
-void tl__tile_run(const tl_tile *t, char *const *data, void *scratch)
-{
-    run_part(t, data, scratch, 0, -1);
-}
-
-void tl__tile_run_part(const tl_tile *t, char *const *data, void *scratch, int64_t lo, int64_t hi)
-{
-    if (lo < hi)
-        run_part(t, data, scratch, lo, hi);
 }
