@@ -191,9 +191,35 @@ static int record_loop(tl_tape *tape, int which, tl_tensor *out)
     return 3;
 }
 
+/* Carries that come out of bands and are read by them, old and new. */
+static int record_carries(tl_tape *tape, int which, tl_tensor *out)
+{
+    tl_tensor z = check_random(tape, TL_F32, tl_shape2(N, K), 1);
+    tl_tensor w = check_random(tape, TL_F32, tl_shape2(K, K), 2);
+    tl_tensor zero = tl_zeros(tape, TL_F32, tl_shape2(N, 1));
+    tl_scan s = tl_scan_open(tape, 4, NULL);
+    tl_tensor h = tl_scan_carry(s, z), m = tl_scan_carry(s, zero), n = tl_scan_carry(s, zero);
+    tl_tensor h1 = tl_add(h, tl_scale(tl_matmul(tl_tanh(h), w), 0.01));
+    tl_tensor most = tl_maximum(m, tl_amax(h1, 1, &last_axis, 1));
+    tl_tensor total = tl_add(tl_mul(n, tl_exp(tl_sub(m, most))),
+                             tl_sum(tl_exp(tl_sub(h1, most)), 1, &last_axis, 1));
+    if (which)
+        total = tl_add(total, tl_sum(tl_mul(h1, h), 1, &last_axis, 1));
+    tl_scan_next(s, h, h1);
+    tl_scan_next(s, m, most);
+    tl_scan_next(s, n, total);
+    tl_scan_close(s);
+    out[0] = tl_scan_last(s, h);
+    out[1] = tl_scan_last(s, m);
+    out[2] = tl_scan_last(s, n);
+    return 3;
+}
+
 Test(band, steps_of_a_loop)
 {
     cr_assert(0 < compare(record_loop, 0));
+    for (int which = 0; which < 2; which++)
+        cr_assert(0 < compare(record_carries, which), "%d", which);
 }
 
 /* ---- any program ----------------------------------------------------------------------------- */

@@ -392,12 +392,56 @@ static int reserve(tl_bands *b)
     return g->code;
 }
 
+/* comes_after -- marks the steps of the block that run after w by the edges there are. */
+static void comes_after(const tl_bands *b, uint32_t w, uint8_t *after)
+{
+    memset(after, 0, b->g->nsteps);
+    after[w] = 1;
+    for (uint32_t k = 0; k < b->n; k++) { /* in order, so once is enough */
+        const tl_list *l = &b->g->step[b->step[k]].before;
+        for (uint32_t i = 0; i < l->n; i++)
+            after[b->step[k]] |= after[l->at[i]];
+    }
+}
+
+static int reads(const tl_graph *g, uint32_t s, uint32_t root)
+{
+    for (uint32_t k = 0; k < g->step[s].val.n; k++) {
+        const tl_val *x = &g->val[g->step[s].val.at[k]];
+        for (uint32_t i = 0; i < x->nin; i++)
+            if (g->val[x->in[i]].resolved && g->val[x->in[i]].address.root == root)
+                return 1;
+    }
+    return 0;
+}
+
+/* keep_carries -- edges from the readers of a carry to what is written over it (arrange.c), so that
+ * no band has to come before and after that. */
+static void keep_carries(tl_graph *g, uint32_t block)
+{
+    tl_bands b = {.g = g, .block = block};
+    uint8_t *after = tl__graph_alloc(g, (size_t)g->nsteps + 1, 1);
+    for (uint32_t i = 0; i < g->block[block].ncarries && !g->code; i++) {
+        const tl_gcarry *c = &g->block[block].carry[i];
+        const uint32_t w = g->val[tl__home_of(g, c->next)].step;
+        if (c->room == TL_NONE || w == TL_NONE || g->step[w].block != block)
+            continue;
+        sort(&b);
+        if (!g->code)
+            comes_after(&b, w, after);
+        for (uint32_t k = 0; k < b.n && !g->code; k++)
+            if (!after[b.step[k]] && reads(g, b.step[k], g->val[c->room].address.root))
+                tl__list_add(g, &g->step[w].before, b.step[k]);
+    }
+}
+
 void tl__pass_band(tl_graph *g)
 {
     int made = 0;
     for (uint32_t block = 0; block < g->nblocks && !g->code; block++) {
         int64_t tried[ROOMS];
         int n = 0;
+        keep_carries(g, block);
         for (int turn = 0; turn < 2; turn++)
             for (uint32_t s = 0, steps = g->nsteps; s < steps && !g->code && n < ROOMS; s++) {
                 const int64_t N = g->step[s].block == block ? rows_of(g, s, turn) : 0;

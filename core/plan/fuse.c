@@ -57,8 +57,9 @@ void tl__step_depend(tl_graph *g, uint32_t s, uint32_t v)
     if (x->block != g->step[s].block)
         return;
     if (x->step != TL_NONE) {
-        if (x->step != s)
-            tl__list_add(g, &g->step[s].before, x->step);
+        const uint32_t whole = tl__step_whole(g, x->step);
+        if (whole != s)
+            tl__list_add(g, &g->step[s].before, whole);
         return;
     }
     for (uint32_t k = 0; k < x->nin; k++)
