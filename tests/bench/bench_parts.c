@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const part *const parts[] = {&part_pointwise, &part_softmax,   &part_embedding,
-                                    &part_optimizer, &part_recording, &part_planning,
-                                    &part_length,    &part_loader};
+static const part *const parts[] = {&part_pointwise, &part_rows,      &part_softmax,
+                                    &part_embedding, &part_optimizer, &part_recording,
+                                    &part_planning,  &part_length,    &part_loader};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 typedef struct options {
@@ -19,7 +19,8 @@ typedef struct options {
 
 static const struct argp_option table[] = {
     {"part", 'p', "LIST", 0,
-     "pointwise, softmax, embedding, optimizer, recording, planning, length, loader (all)", 1},
+     "pointwise, rows, softmax, embedding, optimizer, recording, planning, length, loader (all)",
+     1},
     {"threads", 't', "N", 0, "threads that a plan may use (1)", 1},
     {"seconds", 's', "S", 0, "for each table (1)", 1},
     {"quick", 'q', 0, 0, "few rounds, and the longest sequence ten times shorter", 1},

@@ -52,7 +52,7 @@ typedef struct part {
     int (*run)(const part_options *o);
 } part;
 
-extern const part part_pointwise, part_softmax, part_embedding, part_optimizer, part_recording,
-    part_planning, part_length, part_loader;
+extern const part part_pointwise, part_rows, part_softmax, part_embedding, part_optimizer,
+    part_recording, part_planning, part_length, part_loader;
 
 #endif
