@@ -1,7 +1,7 @@
 /* leaf.c -- values that come from outside the tape: constants, inputs, parameters, states; and the
  * cut of gradients. */
 #include "core/grad.h"
-#include "core/node.h"
+#include "core/rows.h"
 #include "core/space.h"
 
 #include <string.h>
@@ -179,6 +179,12 @@ tl_usage *tl__usage(tl_tape *tape, tl_param *p)
 /* store_leaf -- a leaf that holds the present version of a store. */
 static tl_tensor store_leaf(tl_tape *tape, const tl_op *op, tl_store *store)
 {
+    if (tl__rows_settle(store)) {
+        char text[TL_SHAPE_TEXT];
+        tl_tape_fail(tape, TL_ENOMEM, op->name, "no memory for a copy of %s",
+                     tl_shape_text(store->shape, text, sizeof text));
+        return (tl_tensor){0};
+    }
     tl_tensor t = leaf_in(tape, 0, op, store->dtype, store->shape, tl__buf_ref(store->value));
     if (t.tape) {
         tape->nodes[t.slot].store = store;

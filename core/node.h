@@ -77,14 +77,17 @@ typedef struct tl_frame {
     uint32_t outer_scope; /* restored at close */
 } tl_frame;
 
-typedef enum tl_effect_kind { TL_ASSIGN, TL_KEEP, TL_ACCUMULATE } tl_effect_kind;
+typedef enum tl_effect_kind { TL_ASSIGN, TL_KEEP, TL_ASSIGN_ROWS } tl_effect_kind;
+
+typedef struct tl_rows tl_rows; /* rows.h */
 
 /* tl_store -- one stored value, of a parameter or a state. */
 typedef struct tl_store {
     tl_dtype dtype;
     tl_shape shape;
     tl_buf *value;
-    uint64_t version; /* counts up with each new value */
+    uint64_t version;        /* counts up with each new value */
+    _Atomic(tl_rows *) rows; /* not in `value` yet; NULL: nothing. Read by tl__store_data */
 } tl_store;
 
 struct tl_param {
@@ -104,6 +107,7 @@ typedef struct tl_effect {
     tl_effect_kind kind;
     tl_store *store;
     uint32_t slot;
+    uint32_t idx; /* of TL_ASSIGN_ROWS: which rows */
 } tl_effect;
 
 /* tl_usage -- a parameter as this tape knows it. */

@@ -1,5 +1,5 @@
 /* param.c -- parameter sets and states: what outlives a tape. Their effects are in effect.c. */
-#include "core/node.h"
+#include "core/rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +27,7 @@ tl_params *tl_params_new(tl_dtype dtype)
 
 static void param_free(tl_param *p)
 {
+    tl__rows_set(&p->store, NULL);
     tl__buf_unref(p->store.value);
     tl__buf_unref(p->grad);
     tl__free(p->name);
@@ -234,12 +235,14 @@ static int check_count(const tl_store *s, const char *what, const char *name, in
     return TL_OK;
 }
 
-static int store_get(const tl_store *s, const char *what, const char *name, const tl_buf *value,
+static int store_get(const tl_store *s, const char *what, const char *name, const void *value,
                      tl_dtype to, void *out, int64_t count)
 {
     int code = check_count(s, what, name, count, out);
+    if (code == TL_OK && !value)
+        code = tl__fail(NULL, TL_ENOMEM, "%s: no memory for a copy of %s", what, name);
     if (code == TL_OK && count > 0)
-        copy_elements(to, out, s->dtype, value->data, count);
+        copy_elements(to, out, s->dtype, value, count);
     return code;
 }
 
@@ -256,6 +259,7 @@ static int store_set(tl_store *s, const char *what, const char *name, tl_dtype f
                         (long long)count, name);
     if (count > 0)
         copy_elements(s->dtype, fresh->data, from, data, count);
+    tl__rows_set(s, NULL);
     tl__buf_unref(s->value);
     s->value = fresh;
     s->version++;
@@ -264,13 +268,15 @@ static int store_set(tl_store *s, const char *what, const char *name, tl_dtype f
 
 int tl_param_get_f32(const tl_param *p, float *out, int64_t count)
 {
-    return p ? store_get(&p->store, "tl_param_get_f32", p->name, p->store.value, TL_F32, out, count)
+    return p ? store_get(&p->store, "tl_param_get_f32", p->name, tl__store_data(&p->store), TL_F32,
+                         out, count)
              : TL_EINVAL;
 }
 
 int tl_param_get_f64(const tl_param *p, double *out, int64_t count)
 {
-    return p ? store_get(&p->store, "tl_param_get_f64", p->name, p->store.value, TL_F64, out, count)
+    return p ? store_get(&p->store, "tl_param_get_f64", p->name, tl__store_data(&p->store), TL_F64,
+                         out, count)
              : TL_EINVAL;
 }
 
@@ -293,7 +299,7 @@ int tl_param_grad_f64(const tl_param *p, double *out, int64_t count)
             NULL, TL_ESTATE,
             "tl_param_grad_f64: %s has no stored gradient; tl_backward and tl_commit come first",
             p->name);
-    return store_get(&p->store, "tl_param_grad_f64", p->name, p->grad, TL_F64, out, count);
+    return store_get(&p->store, "tl_param_grad_f64", p->name, p->grad->data, TL_F64, out, count);
 }
 
 tl_state *tl_state_new(tl_dtype dtype, tl_shape shape)
@@ -360,7 +366,7 @@ int tl_state_get_f64(const tl_state *s, double *out, int64_t count)
     if (!s || s->store.dtype == TL_I32)
         return s ? tl__fail(NULL, TL_EDTYPE, "tl_state_get_f64: the state is i32, want f32 or f64")
                  : TL_EINVAL;
-    return store_get(&s->store, "tl_state_get_f64", "the state", s->store.value, TL_F64, out,
+    return store_get(&s->store, "tl_state_get_f64", "the state", s->store.value->data, TL_F64, out,
                      count);
 }
 

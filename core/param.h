@@ -74,6 +74,19 @@ TL_API void tl_bind(tl_tape *tape, tl_param *p, tl_tensor t);
  * the new version after the commit. Assigning twice before a commit: the later one counts. */
 TL_API void tl_assign(tl_param *p, tl_tensor t);
 
+/* tl_assign_rows -- queues: at the next commit row idx[i] of p becomes rows[i]; the other rows stay.
+ * Of equal indices the first counts.
+ *
+ *   p     [V,...]
+ *   idx   [n]      i32, 0 <= idx[i] < V
+ *   rows  [n,...]  of p's dtype
+ *
+ * Costs what the rows cost, if no tape holds p's former value when its new one is first used: reset
+ * the tape between steps; else one copy of p. Of two assignments to one parameter before a commit
+ * the later one counts.
+ * Errors: TL_ESHAPE, TL_EDTYPE; TL_ERANGE, by the commit, for an index outside. */
+TL_API void tl_assign_rows(tl_param *p, tl_tensor idx, tl_tensor rows);
+
 /* tl_state_new -- storage for what a sequence carries over resets, zeros at first. */
 TL_API tl_state *tl_state_new(tl_dtype dtype, tl_shape shape);
 TL_API void tl_state_free(tl_state *s);

@@ -4,6 +4,7 @@
 #include "core/session.h"
 
 #include "core/frozen.h"
+#include "core/rows.h"
 
 #include <string.h>
 
@@ -41,7 +42,7 @@ static char *leaf_address(const tl_session *s, const tl_leaf *leaf, int odd)
 {
     if (leaf->port != TL_NONE)
         return s->memory + s->program->port[leaf->port].room.at[odd];
-    return leaf->store ? leaf->store->value->data : (char *)leaf->constant->data + leaf->offset;
+    return leaf->store ? tl__store_data(leaf->store) : (char *)leaf->constant->data + leaf->offset;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -247,12 +248,24 @@ static int execute(tl_session *s)
     return code;
 }
 
+/* settle -- all parameters have their present elements. */
+static int settle(const tl_session *s)
+{
+    const tl_program *p = s->program;
+    for (uint32_t k = 0; k < p->nleaves; k++)
+        if (p->leaf[k].store && !tl__store_data(p->leaf[k].store))
+            return TL_ENOMEM;
+    return TL_OK;
+}
+
 int tl_session_step(tl_session *s)
 {
     if (!s)
         return TL_EINVAL;
     const tl_program *p = s->program;
     const tl_binding *b = &s->binding[s->odd];
+    if (settle(s))
+        return tl__fail(&s->err, TL_ENOMEM, "%s: no memory for a copy of a parameter", p->name);
     for (uint32_t k = 0; k < s->nfetches; k++)
         b->address[s->fetch[k].base] = s->fetch[k].store->value->data;
     s->exec.binding = b;

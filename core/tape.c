@@ -145,7 +145,8 @@ void tl_tape_free(tl_tape *tape)
 static const char *queued_after(const tl_tape *tape, uint32_t mark)
 {
     for (uint32_t i = 0; i < tape->neffects; i++)
-        if (tape->effects[i].slot >= mark)
+        if (tape->effects[i].slot >= mark ||
+            (tape->effects[i].kind == TL_ASSIGN_ROWS && tape->effects[i].idx >= mark))
             return tape->effects[i].kind == TL_KEEP ? "a tl_keep" : "a tl_assign";
     for (uint32_t i = 0; i < tape->nusages; i++)
         if (tape->usages[i].queued && tape->usages[i].grad >= mark)

@@ -10,7 +10,7 @@
 #include "core/weights.h"
 
 #include "core/convert.h"
-#include "core/node.h"
+#include "core/rows.h"
 #include "core/safetensors.h"
 
 #include <stdarg.h>
@@ -114,7 +114,10 @@ static int write_list(const list *l, const char *path, const tl_meta *meta, tl_e
         code = tl__fail(err, TL_ENOMEM, "%s: no memory for the header", path);
     for (uint32_t i = 0; i < l->n && code == TL_OK; i++) {
         const tl_store *s = l->w[i].store;
-        values[i] = (tl_stored_value){l->w[i].name, s->dtype, s->shape, s->value->data};
+        const void *data = tl__store_data(s);
+        values[i] = (tl_stored_value){l->w[i].name, s->dtype, s->shape, data};
+        if (!data)
+            code = tl__fail(err, TL_ENOMEM, "%s: no memory for a copy of %s", path, l->w[i].name);
     }
     tl_writer file;
     if (code == TL_OK)
@@ -375,6 +378,7 @@ static int publish(list *l)
         wanted *w = &l->w[i];
         if (!w->fresh)
             continue;
+        tl__rows_set(w->store, NULL);
         tl_buf *old = w->store->value;
         w->store->value = w->fresh;
         w->store->version++;

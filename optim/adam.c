@@ -7,7 +7,7 @@
 
 tl_adam_opts tl_adam_defaults(void)
 {
-    tl_adam_opts o = {1e-3, 0.9, 0.999, 1e-8, 0, 0};
+    tl_adam_opts o = {1e-3, 0.9, 0.999, 1e-8, 0, 0, 0};
     return o;
 }
 
@@ -49,7 +49,8 @@ static tl_tensor adam_rule(const void *opts, double lr, int64_t t, tl_tensor p, 
     return after.p;
 }
 
-static const tl_rule adam = {"adam", 2, {"m", "v"}, adam_rule};
+static const tl_rule adam = {"adam", 2, {"m", "v"}, adam_rule, TL_RULE_DENSE};
+static const tl_rule sparse = {"adam", 2, {"m", "v"}, adam_rule, TL_RULE_ROWS_ONLY};
 
 tl_optim *tl_adam_new(tl_params *params, const tl_adam_opts *opts, tl_err *err)
 {
@@ -60,7 +61,14 @@ tl_optim *tl_adam_new(tl_params *params, const tl_adam_opts *opts, tl_err *err)
                  o.beta2, o.eps);
         return NULL;
     }
-    return tl_optim_new(params, &adam, o.lr, &o, sizeof o, err);
+    if (o.sparse_rows && o.weight_decay != 0) {
+        tl__fail(err, TL_EINVAL,
+                 "adam: got sparse_rows with weight_decay %g, which is for all rows; want one of "
+                 "the two",
+                 o.weight_decay);
+        return NULL;
+    }
+    return tl_optim_new(params, o.sparse_rows ? &sparse : &adam, o.lr, &o, sizeof o, err);
 }
 
 tl_optim *tl_adamw_new(tl_params *params, const tl_adam_opts *opts, tl_err *err)

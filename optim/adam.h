@@ -12,6 +12,8 @@ typedef struct tl_adam_opts {
     double eps;          /* default 1e-8 */
     double weight_decay; /* lambda, default 0 (AdamW: 0.01) */
     int decoupled;       /* weight decay acts on p, not through g: default 0 (AdamW: 1) */
+    int sparse_rows;     /* of a table that was only looked up (tl_embedding) the rows used are
+                            updated, and no others: default 0. Wants weight_decay 0 */
 } tl_adam_opts;
 
 TL_API tl_adam_opts tl_adam_defaults(void);
@@ -23,6 +25,12 @@ TL_API tl_adam_opts tl_adamw_defaults(void);
  *     m  = b1 m + (1 - b1) g
  *     v  = b2 v + (1 - b2) g^2
  *     p -= lr / (1 - b1^t)  m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+ *
+ * With sparse_rows another rule for tables: m and v of a row stay as they are while it is not used,
+ * where Adam lets them decay and goes on moving the row. t counts all steps. A step then costs
+ * what the rows cost. (PyTorch's SparseAdam, but for eps, which is added here after the
+ * correction of v as in Adam.) Where the gradient is not one of look-ups alone, as with tied
+ * weights or after clipping, all rows are updated.
  *
  * NULL, and err filled, on failure.   Source: Kingma and Ba 2015, algorithm 1; Loshchilov and
  * Hutter 2019, algorithm 2. */

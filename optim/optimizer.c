@@ -3,6 +3,8 @@
 
 #include "core/memory.h"
 #include "core/op.h"
+#include "ops/index.h"
+#include "ops/merge_rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -110,18 +112,50 @@ static int64_t steps_of(const tl_kept *k)
     return (int64_t)steps;
 }
 
+/* New value and new slots of the whole parameter. */
+static void step_whole(tl_optim *o, tl_tape *tape, tl_param *p, const tl_kept *k, int64_t t,
+                       tl_tensor g)
+{
+    tl_tensor slot[TL_RULE_SLOTS];
+    for (int i = 0; i < o->rule->nslots; i++)
+        slot[i] = tl_use(tape, k->slot[i]);
+    tl_assign(p, o->rule->update(o->opts, o->lr, t, tl_use(tape, p), g, slot));
+    for (int i = 0; i < o->rule->nslots; i++)
+        tl_assign(k->slot[i], slot[i]);
+}
+
+/* The same for the rows idx of a table, g being merged: of equal indices the first has the sum,
+ * and the first is what is assigned. */
+static void step_rows(tl_optim *o, tl_tape *tape, tl_param *p, const tl_kept *k, int64_t t,
+                      tl_tensor g, tl_tensor idx)
+{
+    tl_tensor slot[TL_RULE_SLOTS], rows = tl_gather(tl_use(tape, p), idx);
+    for (int i = 0; i < o->rule->nslots; i++)
+        slot[i] = tl_gather(tl_use(tape, k->slot[i]), idx);
+    tl_assign_rows(p, idx, o->rule->update(o->opts, o->lr, t, rows, g, slot));
+    for (int i = 0; i < o->rule->nslots; i++)
+        tl_assign_rows(k->slot[i], idx, slot[i]);
+}
+
+/* Whether the step is one on rows, and then which. Several passes over n rows are less than one over
+ * all V when n is less than half of it. */
+static int takes_rows(const tl_optim *o, const tl_param *p, tl_tensor g, tl_tensor *src,
+                      tl_tensor *idx)
+{
+    if (o->rule->rows == TL_RULE_DENSE || !tl__rows_of(g, src, idx))
+        return 0;
+    return o->rule->rows == TL_RULE_ROWS_ONLY || 2 * tl_dim(*idx, 0) < tl_param_shape(p).dim[0];
+}
+
 /* Records the step of one parameter: new value, new slots, step count; its gradient is consumed. */
 static void step_param(tl_optim *o, tl_tape *tape, tl_param *p, const tl_kept *k, tl_tensor g)
 {
-    const tl_tensor none = {0};
-    tl_tensor slot[TL_RULE_SLOTS];
-    int64_t t = steps_of(k) + 1;
-    for (int i = 0; i < o->rule->nslots; i++)
-        slot[i] = tl_use(tape, k->slot[i]);
-    tl_tensor value = o->rule->update(o->opts, o->lr, t, tl_use(tape, p), g, slot);
-    tl_assign(p, value);
-    for (int i = 0; i < o->rule->nslots; i++)
-        tl_assign(k->slot[i], slot[i]);
+    tl_tensor src, idx, none = {0};
+    const int64_t t = steps_of(k) + 1;
+    if (takes_rows(o, p, g, &src, &idx))
+        step_rows(o, tape, p, k, t, tl__merge_rows(src, idx), idx);
+    else
+        step_whole(o, tape, p, k, t, g);
     tl_assign(k->step, tl_scalar(tape, tl_params_dtype(o->state), (double)t));
     tl_set_param_grad(tape, p, none);
 }

@@ -21,6 +21,14 @@ TL_BEGIN_DECLS
 
 typedef struct tl_optim tl_optim;
 
+/* What a rule says of tables, parameters whose gradient is rows that were looked up. */
+enum {
+    TL_RULE_DENSE = 0, /* all of the table is updated */
+    TL_RULE_ROWS,      /* where a row of g is zero nothing changes: only the rows used are updated,
+                          when that is less work; the same numbers */
+    TL_RULE_ROWS_ONLY  /* only the rows used are updated, another rule than the one for all */
+};
+
 typedef struct tl_rule {
     const char *name;
     int nslots;
@@ -34,6 +42,10 @@ typedef struct tl_rule {
      *   p, g  value and gradient */
     tl_tensor (*update)(const void *opts, double lr, int64_t t, tl_tensor p, tl_tensor g,
                         tl_tensor *slot);
+
+    /* TL_RULE_DENSE, ...; with the others update is element by element, and is also called with n
+     * rows of the table, of its gradient and of its slots */
+    int rows;
 } tl_rule;
 
 /* tl_optim_new -- an optimizer of all parameters in params, by this rule. opts[size] is copied,

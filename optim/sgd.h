@@ -22,7 +22,8 @@ TL_API tl_sgd_opts tl_sgd_defaults(void);
  *     m  = mu m + (1 - dampening) g           (first step: m = g)
  *     p -= lr m                               Nesterov: p -= lr (g + mu m)
  *
- * Without momentum m is left out: p -= lr g.
+ * Without momentum m is left out: p -= lr g. Without decay too, a table that was only looked up
+ * (tl_embedding) is stepped in the rows that were used, the same numbers for less work.
  *
  * NULL, and err filled, on failure.   Source: Sutskever et al. 2013. */
 TL_API tl_optim *tl_sgd_new(tl_params *params, const tl_sgd_opts *opts, tl_err *err);
