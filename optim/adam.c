@@ -49,8 +49,7 @@ static tl_tensor adam_rule(const void *opts, double lr, int64_t t, tl_tensor p, 
     return after.p;
 }
 
-static const tl_rule adam = {"adam", 2, {"m", "v"}, adam_rule, TL_RULE_DENSE};
-static const tl_rule sparse = {"adam", 2, {"m", "v"}, adam_rule, TL_RULE_ROWS_ONLY};
+static const tl_rule adam = {"adam", 2, {"m", "v"}, adam_rule};
 
 tl_optim *tl_adam_new(tl_params *params, const tl_adam_opts *opts, tl_err *err)
 {
@@ -68,7 +67,9 @@ tl_optim *tl_adam_new(tl_params *params, const tl_adam_opts *opts, tl_err *err)
                  o.weight_decay);
         return NULL;
     }
-    return tl_optim_new(params, o.sparse_rows ? &sparse : &adam, o.lr, &o, sizeof o, err);
+    tl_optim *optim = tl_optim_new(params, &adam, o.lr, &o, sizeof o, err);
+    tl_optim_set_rows(optim, o.sparse_rows ? TL_ROWS_ONLY : TL_ROWS_ALL);
+    return optim;
 }
 
 tl_optim *tl_adamw_new(tl_params *params, const tl_adam_opts *opts, tl_err *err)

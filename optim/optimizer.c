@@ -22,6 +22,7 @@ struct tl_optim {
     tl_kept *kept; /* [nkept], of parameter 0, 1, ... of params */
     uint32_t nkept, capacity;
     double lr;
+    int rows;                                   /* TL_ROWS_ALL, ... */
     double opts[TL_RULE_OPTS / sizeof(double)]; /* doubles: aligned for any options */
 };
 
@@ -142,9 +143,9 @@ static void step_rows(tl_optim *o, tl_tape *tape, tl_param *p, const tl_kept *k,
 static int takes_rows(const tl_optim *o, const tl_param *p, tl_tensor g, tl_tensor *src,
                       tl_tensor *idx)
 {
-    if (o->rule->rows == TL_RULE_DENSE || !tl__rows_of(g, src, idx))
+    if (o->rows == TL_ROWS_ALL || !tl__rows_of(g, src, idx))
         return 0;
-    return o->rule->rows == TL_RULE_ROWS_ONLY || 2 * tl_dim(*idx, 0) < tl_param_shape(p).dim[0];
+    return o->rows == TL_ROWS_ONLY || 2 * tl_dim(*idx, 0) < tl_param_shape(p).dim[0];
 }
 
 /* Records the step of one parameter: new value, new slots, step count; its gradient is consumed. */
@@ -197,6 +198,12 @@ void tl_optim_set_lr(tl_optim *o, double lr)
 {
     if (o)
         o->lr = lr;
+}
+
+void tl_optim_set_rows(tl_optim *o, int rows)
+{
+    if (o)
+        o->rows = rows;
 }
 
 tl_params *tl_optim_state(tl_optim *o)

@@ -21,14 +21,6 @@ TL_BEGIN_DECLS
 
 typedef struct tl_optim tl_optim;
 
-/* What a rule says of tables, parameters whose gradient is rows that were looked up. */
-enum {
-    TL_RULE_DENSE = 0, /* all of the table is updated */
-    TL_RULE_ROWS,      /* where a row of g is zero nothing changes: only the rows used are updated,
-                          when that is less work; the same numbers */
-    TL_RULE_ROWS_ONLY  /* only the rows used are updated, another rule than the one for all */
-};
-
 typedef struct tl_rule {
     const char *name;
     int nslots;
@@ -42,10 +34,6 @@ typedef struct tl_rule {
      *   p, g  value and gradient */
     tl_tensor (*update)(const void *opts, double lr, int64_t t, tl_tensor p, tl_tensor g,
                         tl_tensor *slot);
-
-    /* TL_RULE_DENSE, ...; with the others update is element by element, and is also called with n
-     * rows of the table, of its gradient and of its slots */
-    int rows;
 } tl_rule;
 
 /* tl_optim_new -- an optimizer of all parameters in params, by this rule. opts[size] is copied,
@@ -64,6 +52,20 @@ TL_API int tl_optim_step(tl_optim *optim, tl_tape *tape);
  * plan's key). */
 TL_API double tl_optim_lr(const tl_optim *optim);
 TL_API void tl_optim_set_lr(tl_optim *optim, double lr);
+
+/* What a step does with tables, parameters whose gradient is rows that were looked up. */
+enum {
+    TL_ROWS_ALL,  /* all of a table is updated; the default */
+    TL_ROWS_SAME, /* only the rows used are, when that is less work. For rules that change nothing
+                     where g is zero: the same numbers */
+    TL_ROWS_ONLY  /* only the rows used are: for other rules, another rule */
+};
+
+/* tl_optim_set_rows -- one of the above. With the latter two the rule's update has to be element by
+ * element, and is also called with n rows of the table, of its gradient and of its slots.
+ * tl_sgd_new and tl_adam_new set what fits their options. Such a step costs what its rows cost if
+ * the tape is reset before the table is used again, see tl_assign_rows. */
+TL_API void tl_optim_set_rows(tl_optim *optim, int rows);
 
 /* tl_optim_state -- what the rule keeps, as a parameter set to be saved and loaded with the
  * weights: "<parameter>.m", ..., and "<parameter>.step", the number of steps taken. Owned by the

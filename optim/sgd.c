@@ -36,9 +36,8 @@ static tl_tensor sgd_rule(const void *opts, double lr, int64_t t, tl_tensor p, t
     return after.p;
 }
 
-static const tl_rule plain = {"sgd", 0, {0}, sgd_rule, TL_RULE_ROWS};
-static const tl_rule with_decay = {"sgd", 0, {0}, sgd_rule, TL_RULE_DENSE};
-static const tl_rule with_momentum = {"sgd", 1, {"m"}, sgd_rule, TL_RULE_DENSE};
+static const tl_rule plain = {"sgd", 0, {0}, sgd_rule};
+static const tl_rule with_momentum = {"sgd", 1, {"m"}, sgd_rule};
 
 tl_optim *tl_sgd_new(tl_params *params, const tl_sgd_opts *opts, tl_err *err)
 {
@@ -51,8 +50,9 @@ tl_optim *tl_sgd_new(tl_params *params, const tl_sgd_opts *opts, tl_err *err)
                  o.momentum, o.dampening, o.nesterov);
         return NULL;
     }
-    const tl_rule *rule = o.momentum != 0       ? &with_momentum
-                          : o.weight_decay != 0 ? &with_decay
-                                                : &plain;
-    return tl_optim_new(params, rule, o.lr, &o, sizeof o, err);
+    tl_optim *optim =
+        tl_optim_new(params, o.momentum != 0 ? &with_momentum : &plain, o.lr, &o, sizeof o, err);
+    if (o.momentum == 0 && o.weight_decay == 0)
+        tl_optim_set_rows(optim, TL_ROWS_SAME);
+    return optim;
 }
