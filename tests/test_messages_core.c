@@ -277,6 +277,17 @@ RECORDS(set_grad_tape, tl_set_param_grad(tape, weight, elsewhere()))
 /* ---- effects --------------------------------------------------------------------------------- */
 
 RECORDS(assign_shape, tl_assign(weight, zeros(tape, 2, 3)))
+RECORDS(assign_rows_shapes, tl_assign_rows(weight, ints(tape, 3), zeros(tape, 3, 2)))
+RECORDS(assign_rows_dtypes, tl_assign_rows(weight, tl_zeros(tape, TL_F32, tl_shape1(3)),
+                                           tl_zeros(tape, TL_F32, tl_shape1(3))))
+static int assign_rows_outside(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    const int32_t outside = 2;
+    tl_assign_rows(weight, tl_input_i32(tape, tl_shape1(1), &outside),
+                   tl_zeros(tape, TL_F32, tl_shape1(1)));
+    return tl_commit(tape);
+}
 RECORDS(assign_dtype, tl_assign(weight, tl_zeros(tape, TL_F64, tl_shape1(2))))
 RECORDS(keep_shape, tl_keep(state, zeros(tape, 2, 3)))
 RECORDS(keep_of_body, tl_keep(state, body_value(tape)))
@@ -403,6 +414,11 @@ static const row rows[] = {
     ROW(set_grad_dtype, EDTYPE, "tl_set_param_grad: got f64 [2], but W is f32 [2]"),
     ROW(set_grad_tape, ETAPE, "tl_set_param_grad: the gradient for W lives on another tape"),
     ROW(assign_shape, ESHAPE, "tl_assign: got f32 [2,3], but W is f32 [2]"),
+    ROW(assign_rows_shapes, ESHAPE,
+        "tl_assign_rows: got indices [3], rows [3,2] for W [2], want [n], [n,...] for [V,...]"),
+    ROW(assign_rows_dtypes, EDTYPE,
+        "tl_assign_rows: got f32 indices, f32 rows, want i32, f32 as W"),
+    ROW(assign_rows_outside, ERANGE, "tl_assign_rows: got index 2 at [0], want one in [0,2)"),
     ROW(assign_dtype, EDTYPE, "tl_assign: got f64 [2], but W is f32 [2]"),
     ROW(keep_shape, ESHAPE, "tl_keep: got f32 [2,3], but the state is f32 [2]"),
     ROW(keep_of_body, EFRAME,

@@ -319,6 +319,15 @@ static int sgd_bad(tl_tape *tape, tl_err *err)
     return err->code;
 }
 
+static int adam_rows_decay(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_adam_opts o = tl_adamw_defaults();
+    o.sparse_rows = 1;
+    cr_expect_null(tl_adam_new(fresh(), &o, err));
+    return err->code;
+}
+
 static int adam_bad(tl_tape *tape, tl_err *err)
 {
     (void)tape;
@@ -459,6 +468,8 @@ static const row rows[] = {
     ROW(sgd_bad, EINVAL,
         "sgd: got momentum 0, dampening 0, nesterov 1; want momentum >= 0, and with nesterov "
         "momentum > 0 and dampening 0"),
+    ROW(adam_rows_decay, EINVAL,
+        "adam: got sparse_rows with weight_decay 0.01, which is for all rows; want one of the two"),
     ROW(adam_bad, EINVAL, "adam: got beta1 0.9, beta2 1, eps 1e-08; want betas in [0,1), eps >= 0"),
     ROW(optim_no_params, EINVAL,
         "mine: got params NULL, rule given, 1 slots, 0 bytes of options; want both, with update, 0 "

@@ -1,6 +1,8 @@
 /* test_messages_ops.c -- every message of the operations. */
 #include "tests/messages.h"
 
+#include "ops/merge_rows.h"
+
 static tl_tensor f32(tl_tape *tape, int64_t a, int64_t b)
 {
     return tl_zeros(tape, TL_F32, tl_shape2(a, b));
@@ -134,6 +136,16 @@ RUNS(put_value, tl_put_along(f32(tape, 2, 3), tl_full(tape, TL_I32, tl_shape2(2,
 RECORDS(cross_entropy_shapes, tl_cross_entropy(f32(tape, 32, 10), ints(tape, 31, 0), -1))
 RECORDS(cross_entropy_dtypes, tl_cross_entropy(f32(tape, 32, 10), vector(tape, 32), -1))
 RUNS(cross_entropy_class, tl_cross_entropy(f32(tape, 3, 10), ints(tape, 3, 10), -1))
+RECORDS(vocab_shapes, tl_linear_cross_entropy(f32(tape, 3, 2), f32(tape, 5, 4), vector(tape, 5),
+                                              ints(tape, 3, 0), -1, 2))
+RECORDS(vocab_dtypes, tl_linear_cross_entropy(f32(tape, 3, 4), f64(tape, 5, 4), (tl_tensor){0},
+                                              ints(tape, 3, 0), -1, 2))
+RECORDS(vocab_chunk, tl_linear_cross_entropy(f32(tape, 3, 4), f32(tape, 5, 4), (tl_tensor){0},
+                                             ints(tape, 3, 0), -1, -2))
+RUNS(vocab_class, tl_linear_cross_entropy(f32(tape, 3, 4), f32(tape, 5, 4), (tl_tensor){0},
+                                          ints(tape, 3, 5), -1, 2))
+RECORDS(merge_shapes, tl__merge_rows(f32(tape, 3, 2), ints(tape, 2, 0)))
+RECORDS(merge_dtypes, tl__merge_rows(f32(tape, 3, 2), vector(tape, 3)))
 RECORDS(soft_scalar, tl_cross_entropy_soft(number(tape), number(tape)))
 RECORDS(soft_shapes, tl_cross_entropy_soft(f32(tape, 2, 3), f32(tape, 2, 4)))
 RECORDS(mse_shapes, tl_mse(vector(tape, 4), f32(tape, 4, 1)))
@@ -248,6 +260,16 @@ static const row rows[] = {
         "cross_entropy: got f32 logits, f32 classes, want f32 or f64, i32"),
     ROW(cross_entropy_class, ERANGE,
         "cross_entropy: take_along: got index 10 at [0,0], want one in [0,10)"),
+    ROW(vocab_shapes, ESHAPE,
+        "linear_cross_entropy: got [3,2], weights [5,4], bias [5], classes [3], want [...,H], "
+        "[V,H], [V], [...]"),
+    ROW(vocab_dtypes, EDTYPE,
+        "linear_cross_entropy: got f32, f64 weights, no bias, i32 classes, want f32 or f64 all, "
+        "i32"),
+    ROW(vocab_chunk, ERANGE, "linear_cross_entropy: got chunk -2, want 0 or more"),
+    ROW(vocab_class, ERANGE, "cross_entropy: check_range: got 5 as element 0, want 0 to 4"),
+    ROW(merge_shapes, ESHAPE, "merge_rows: got rows [3,2], indices [2], want [n,...], [n]"),
+    ROW(merge_dtypes, EDTYPE, "merge_rows: got f32 rows, f32 indices, want f32 or f64, i32"),
     ROW(soft_scalar, ESHAPE, "cross_entropy_soft: got logits [], want [...,K]"),
     ROW(soft_shapes, ESHAPE, "cross_entropy_soft: got [2,3] and [2,4], want equal shapes"),
     ROW(mse_shapes, ESHAPE, "mse: got [4] and [4,1], want equal shapes"),

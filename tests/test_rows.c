@@ -115,6 +115,45 @@ Test(rows, a_tensor_recorded_before_keeps_its_value)
     table_free(&t);
 }
 
+/* What products keep beside a buffer, packed, is that of the rows before: it goes. */
+Test(rows, products_read_the_new_rows)
+{
+    enum { K = 64, ROWS = 16 };
+    tl_tape *tape = check_tape(1);
+    tl_params *set = tl_params_new(TL_F32);
+    tl_param *w = tl_param_new(set, "w", tl_shape2(K, K), NULL);
+    const tl_buf *value = w->store.value;
+    for (int k = 0; k < 4; k++) {
+        const int32_t at = 5 * k;
+        float y[ROWS * K];
+        for (int twice = 0; twice < 2; twice++) { /* once packed, once found */
+            tl_tensor x = tl_ones(tape, TL_F32, tl_shape2(ROWS, K));
+            tl_scan s = tl_scan_open(tape, 3, NULL);
+            tl_tensor h = tl_scan_carry(s, x);
+            tl_tensor z = tl_linear(h, tl_use(tape, w), (tl_tensor){0});
+            tl_scan_next(s, h, tl_add(h, tl_scale(z, 0)));
+            tl_scan_close(s);
+            tl_tensor last = tl_scan_stacked(s, z);
+            cr_assert_eq(
+                tl_read_f32(tl_reshape(tl_slice(last, 0, 2, 1), tl_shape2(ROWS, K)), y, ROWS * K),
+                TL_OK, "%s", tl_tape_error(tape));
+            for (int i = 0; i < ROWS * K; i++) {
+                const int row = i % K, done = row % 5 == 0 && row / 5 < k;
+                cr_assert((int)y[i] == (done ? K : 0), "step %d, [%d]: %g", k, i, (double)y[i]);
+            }
+        }
+        tl_assign_rows(w, tl_input_i32(tape, tl_shape1(1), &at),
+                       tl_ones(tape, TL_F32, tl_shape2(1, K)));
+        cr_assert_eq(tl_commit(tape), TL_OK);
+        tl_tape_reset(tape);
+        tl_use(tape, w);
+        cr_assert_eq(w->store.value, value, "written in place");
+        tl_tape_reset(tape);
+    }
+    tl_tape_free(tape);
+    tl_params_free(set);
+}
+
 Test(rows, another_value_takes_the_place_of_rows_that_are_noted)
 {
     table t = table_new();
