@@ -27,7 +27,11 @@ static const struct {
     {"-sink", TL_PASS_SINK}, {"-period", TL_PASS_PERIOD}, {"-reduce", TL_PASS_REDUCE},
     {"-pack", TL_PASS_PACK},
 };
-enum { PASSES = sizeof pass_names / sizeof *pass_names, ALL_PASSES = (1 << PASSES) - 1 };
+enum {
+    PASSES = sizeof pass_names / sizeof *pass_names,
+    ALL_PASSES = (1 << PASSES) - 1,
+    SWITCHES = ALL_PASSES | TL_SHARE_ALL
+};
 
 static unsigned passes_of_environment(void)
 {
@@ -36,19 +40,19 @@ static unsigned passes_of_environment(void)
     for (int k = 0; text && k < PASSES; k++)
         if (strstr(text, pass_names[k].name))
             mask &= ~pass_names[k].bit;
-    return mask;
+    return text && strstr(text, "+share") ? mask | TL_SHARE_ALL : mask;
 }
 
 unsigned tl__passes(void)
 {
     if (!atomic_load_explicit(&passes_known, memory_order_acquire))
         tl__set_passes(passes_of_environment());
-    return ALL_PASSES & ~atomic_load_explicit(&passes_mask, memory_order_relaxed);
+    return SWITCHES & ~atomic_load_explicit(&passes_mask, memory_order_relaxed);
 }
 
 void tl__set_passes(unsigned mask)
 {
-    atomic_store_explicit(&passes_mask, ALL_PASSES & ~mask, memory_order_relaxed);
+    atomic_store_explicit(&passes_mask, SWITCHES & ~mask, memory_order_relaxed);
     atomic_store_explicit(&passes_known, 1, memory_order_release);
 }
 
@@ -100,7 +104,7 @@ static int bind(tl_cached *e, tl_tape *tape, const tl_stretch *s)
 {
     const tl_plan *p = e->plan;
     tl_binding *to = &e->binding;
-    for (uint32_t k = 1; k < p->nbases; k++) {
+    for (uint32_t k = TL_BASE_OF_WORKER + 1; k < p->nbases; k++) {
         const tl_base *b = &p->base[k];
         if (b->kind == TL_BASE_LEAF) {
             const tl_node *n = node_of(tape, s, b->node);
@@ -187,7 +191,8 @@ static int report(tl_tape *tape, const tl_stretch *s, const tl_fault *f)
 static int execute(tl_tape *tape, tl_plan_cache *c, tl_cached *e)
 {
     const tl_plan *p = e->plan;
-    const size_t bytes = p->slab_bytes + p->scratch_bytes;
+    const int workers = tl__plan_workers(p);
+    const size_t scratch = (size_t)workers * p->scratch_bytes, bytes = p->slab_bytes + scratch;
     char *slab = tl__cache_slab(c, bytes);
     if (!slab)
         return tl_tape_fail(tape, TL_ENOMEM, "run", "no memory for a slab of %zu bytes", bytes);
@@ -195,8 +200,9 @@ static int execute(tl_tape *tape, tl_plan_cache *c, tl_cached *e)
                  .nodes = tape->nodes,
                  .member = c->stretch.member,
                  .binding = &e->binding,
+                 .workers = workers,
                  .scratch = slab,
-                 .slab = slab + p->scratch_bytes,
+                 .slab = slab + scratch,
                  .tally = tl__profile_begin(&e->tallies, p)};
     const double start = now();
     tape->running = 1;
@@ -204,10 +210,10 @@ static int execute(tl_tape *tape, tl_plan_cache *c, tl_cached *e)
     tape->running = 0;
     c->stats.run_seconds = now() - start;
     c->stats.instructions = p->ninstrs;
-    c->stats.slab_bytes = c->slab_bytes;
+    c->stats.slab_bytes = p->slab_bytes + p->scratch_bytes;
     if (x.tally) {
         const tl_run_time time = {c->stats.key_seconds, c->stats.plan_seconds, c->stats.run_seconds,
-                                  1, c->stats.plan_seconds > 0};
+                                  workers, c->stats.plan_seconds > 0};
         tl__profile_end(&e->tallies, p, &time);
     }
     return code ? report(tape, &c->stretch, &x.fault) : TL_OK;

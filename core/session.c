@@ -137,7 +137,9 @@ static int fill(tl_session *s)
     const tl_program *p = s->program;
     const tl_plan *plan = p->plan;
     s->memory = tl__aligned_alloc(p->bytes);
-    s->slab = tl__aligned_alloc(plan->slab_bytes + plan->scratch_bytes);
+    const int workers = tl__plan_workers(plan);
+    const size_t scratch = (size_t)workers * plan->scratch_bytes;
+    s->slab = tl__aligned_alloc(plan->slab_bytes + scratch);
     if (!s->memory || !s->slab || find_fetches(s) || find_held(s) ||
         tl__binding_open(&s->binding[0], plan) || tl__binding_open(&s->binding[1], plan))
         return TL_ENOMEM;
@@ -149,8 +151,9 @@ static int fill(tl_session *s)
     s->exec = (tl_exec){.plan = plan,
                         .nodes = p->nodes,
                         .member = p->member,
+                        .workers = workers,
                         .scratch = s->slab,
-                        .slab = s->slab + plan->scratch_bytes};
+                        .slab = s->slab + scratch};
     s->draws = p->draw;
     for (uint32_t i = 0; i < p->nports; i++)
         if (p->port[i].kind == TL_PORT_INPUT && p->port[i].bytes)
@@ -243,7 +246,7 @@ static int execute(tl_session *s)
     const uint64_t start = tl__profile_clock();
     const int code = tl__execute(&s->exec);
     const double seconds = 1e-9 * (double)(tl__profile_clock() - start);
-    const tl_run_time time = {0, 0, seconds, 1, 0};
+    const tl_run_time time = {0, 0, seconds, s->exec.workers, 0};
     tl__profile_end(&s->tallies, plan, &time);
     return code;
 }

@@ -99,8 +99,10 @@ static char letter_of(const tl_plan *p, uint32_t k)
 
 static const char *where(const tl_plan *p, const tl_buffer *b, char *text, size_t size)
 {
+    static const char *const kinds[] = {"slab",     "thread's own", "leaf",
+                                        "survivor", "number",       "packed"};
     if (p->base[b->base].kind != TL_BASE_SLAB)
-        return p->base[b->base].kind == TL_BASE_LEAF ? "leaf" : "survivor";
+        return kinds[p->base[b->base].kind];
     snprintf(text, size, "slab+%lld", (long long)b->offset);
     return text;
 }

@@ -47,7 +47,7 @@ static tl_base pack_base(const tl_graph *g, uint32_t v)
 static void make_bases(tl_emitter *e)
 {
     tl_graph *g = e->g;
-    uint32_t most = 1;
+    uint32_t most = 2;
     e->base = tl__graph_alloc(g, g->nvals + 1, sizeof *e->base);
     e->fresh = tl__fresh_roots(g);
     if (g->code)
@@ -61,9 +61,12 @@ static void make_bases(tl_emitter *e)
     if (g->code)
         return;
     add_base(e, (tl_base){TL_BASE_SLAB, TL_NONE, TL_F32, 0, {0}});
+    add_base(e, (tl_base){TL_BASE_WORKER, TL_NONE, TL_F32, 0, {0}});
     for (uint32_t v = 0; v < g->nvals; v++) {
         const tl_val *x = &g->val[v];
-        if (x->via == TL_BOUND)
+        if (x->op == &tl_op_time && x->needed)
+            e->base[v] = TL_BASE_OF_WORKER;
+        else if (x->via == TL_BOUND)
             e->base[v] = add_base(e, (tl_base){TL_BASE_LEAF, x->node, x->dtype, 0, {0}});
         else if (tl__is_leaf_pack(g, v))
             e->base[v] = add_base(e, pack_base(g, v));
@@ -89,7 +92,7 @@ static tl_operand operand_of(tl_emitter *e, uint32_t v)
     tl_operand o = {0, 0, a->layout.offset * size, NULL};
     if (e->base[a->root] != TL_NONE)
         o.base = e->base[a->root];
-    else
+    if (o.base == TL_BASE_OF_WORKER || o.base == TL_BASE_OF_SLAB)
         o.offset += e->offset[a->root];
     for (uint32_t d = 0; d < TL_POSITIONS; d++)
         if (a->coef[d])
@@ -153,6 +156,7 @@ static void emit_product(tl_emitter *e, tl_instr *to, const tl_step *s)
     if (e->g->code)
         return;
     tl__contraction_define(e->g, s->val.at[0], &d, &labels);
+    d.split = s->shared ? s->label : TL_LABEL_NEVER;
     to->product = tl__contraction_new(&e->p->arena, &d);
     if (!to->product)
         tl__graph_fail(e->g, TL_ENOMEM, "no memory for a product of the plan");
@@ -168,6 +172,7 @@ static void emit_block(tl_emitter *e, uint32_t b)
     to->period = from->period;
     to->reverse = from->reverse;
     to->draws = from->draws;
+    to->alone = from->alone;
     to->first = (uint32_t)e->p->ninstrs;
     to->instr = tl__emit_alloc(e, from->nsteps + 1, sizeof *to->instr);
     for (uint32_t k = 0; k < from->nsteps && !g->code; k++) {
@@ -176,6 +181,8 @@ static void emit_block(tl_emitter *e, uint32_t b)
             continue;
         tl_instr *i = &to->instr[to->ninstrs++];
         i->node = g->val[s->val.at[0]].node;
+        i->shared = s->shared;
+        i->wait = s->wait;
         if (s->kind == TL_STEP_TILE) {
             tl__emit_tile(e, i, s);
         } else if (s->kind == TL_STEP_BAND) {
@@ -259,7 +266,7 @@ static void measure(const tl_graph *g, tl_plan *p)
             registers = bytes > registers ? bytes : registers;
             p->most = i->noperands > p->most ? i->noperands : p->most;
         }
-    p->scratch_bytes = tl__operand_bytes(p->most) + (registers + 63) / 64 * 64;
+    p->scratch_bytes = tl__operand_bytes(p->most) + p->local_bytes + (registers + 63) / 64 * 64;
 }
 
 static void emit_survivors(tl_emitter *e)
@@ -292,6 +299,11 @@ void tl__emit(tl_plan *p, tl_graph *g)
     if (g->code)
         return;
     p->slab_bytes = tl__plan_layout(g, 0, e.offset);
+    for (uint32_t v = 0; v < g->nvals; v++)
+        if (e.base[v] == TL_BASE_OF_WORKER) {
+            e.offset[v] = (int64_t)p->local_bytes;
+            p->local_bytes += 64;
+        }
     p->block = tl__emit_alloc(&e, g->nblocks, sizeof *p->block);
     p->nblocks = g->nblocks;
     for (uint32_t b = 0; b < g->nblocks && !g->code; b++)

@@ -1,7 +1,10 @@
 /* execute.c -- runs the instructions of a plan. Nothing here asks the tape anything but attributes
  * that are bound when run.
  *
- *     address of an operand = base + offset + sum over the loops around of position * coef */
+ *     address of an operand = base + offset + sum over the loops around of position * coef
+ *
+ * Several workers run all of it at the same time, each its shares, and meet where share.c says.
+ * When one fails the others go on to the end without working, so that nobody waits in vain. */
 #include "core/plan/execute.h"
 
 #include <stdio.h>
@@ -10,18 +13,21 @@
 /* tl_worker -- one thread of a run. */
 typedef struct tl_worker {
     tl_exec *x;
+    int index, count; /* of how many; 0 of 1 in what worker 0 runs alone */
     int64_t position[TL_POSITIONS];
     int64_t time;      /* steps of this period */
     uint64_t draws;    /* of the steps before this one, in all loops around */
     char **data;       /* operands of a tile */
     tl_strided *array; /* operands of a call */
+    char *local;       /* values of its own */
     void *registers;   /* of a tile */
     tl_tally *tally;   /* of the plan's first instruction, NULL: nobody counts */
 } tl_worker;
 
 static char *address(const tl_worker *w, const tl_operand *o)
 {
-    char *at = w->x->binding->address[o->base] + o->offset;
+    char *at =
+        (o->base == TL_BASE_OF_WORKER ? w->local : w->x->binding->address[o->base]) + o->offset;
     for (uint32_t d = 0; d < o->ncoef; d++)
         at += w->position[d] * o->coef[d];
     return at;
@@ -32,17 +38,28 @@ static const tl_node *node_of(const tl_exec *x, uint32_t ordinal)
     return &x->nodes[x->member[ordinal].slot];
 }
 
-/* fail -- notes an instruction's error, with its time steps. */
-static int fail(tl_worker *w, const tl_instr *i, uint32_t depth, int code, const char *message)
+/* fail -- notes the first error, with its time steps. */
+static void fail(tl_worker *w, const tl_instr *i, uint32_t depth, int code, const char *message)
 {
     tl_fault *f = &w->x->fault;
+    if (atomic_exchange_explicit(&w->x->failed, 1, memory_order_relaxed))
+        return;
     f->code = code;
     f->op = i->op;
     f->node = i->node;
     f->depth = depth;
     memcpy(f->position, w->position, sizeof f->position);
     snprintf(f->message, sizeof f->message, "%s", message[0] ? message : tl_strerror(code));
-    return code;
+}
+
+static int has_failed(const tl_worker *w)
+{
+    return atomic_load_explicit(&w->x->failed, memory_order_relaxed);
+}
+
+static void meet(tl_worker *w)
+{
+    tl__barrier_wait(&w->x->barrier, w->count);
 }
 
 void tl__fault_text(const tl_fault *f, char *text, size_t size)
@@ -53,7 +70,7 @@ void tl__fault_text(const tl_fault *f, char *text, size_t size)
                               d ? ", " : " at t=", (long long)f->position[d]);
 }
 
-static int call(tl_worker *w, const tl_instr *i, uint32_t depth)
+static void call(tl_worker *w, const tl_instr *i, uint32_t depth)
 {
     tl_call c = {.op = i->op};
     tl_attr attr = i->attr;
@@ -71,24 +88,41 @@ static int call(tl_worker *w, const tl_instr *i, uint32_t depth)
     c.out = w->array[nin];
     c.message[0] = '\0';
     int code = i->op->run(&c);
-    return code ? fail(w, i, depth, code, c.message) : TL_OK;
+    if (code)
+        fail(w, i, depth, code, c.message);
 }
 
-static int run_band(tl_worker *w, const tl_instr *i, uint32_t depth)
+/* share_of -- the worker's part of `units` things. */
+static int64_t share_of(const tl_worker *w, int64_t units, int next)
+{
+    return units * (w->index + next) / w->count;
+}
+
+static void run_band(tl_worker *w, const tl_instr *i, uint32_t depth)
 {
     char message[360];
+    const tl_band *b = i->band;
     const tl_band_part *part;
+    const int64_t units = (b->rows + b->unit - 1) / b->unit;
+    int64_t lo = 0, hi = b->rows;
     for (uint32_t k = 0; k < i->noperands; k++)
         w->data[k] = address(w, &i->operand[k]);
-    const int code = tl__band_run(i->band, w->data, w->registers, 0, i->band->rows, message, &part);
+    if (i->shared) {
+        lo = share_of(w, units, 0) * b->unit;
+        hi = share_of(w, units, 1) * b->unit;
+        hi = hi < b->rows ? hi : b->rows;
+    }
+    const int code = lo < hi ? tl__band_run(b, w->data, w->registers, lo, hi, message, &part) : 0;
     if (code) {
         tl_instr failed = *i;
         failed.op = part->op;
         failed.node = part->node;
-        return fail(w, &failed, depth, code, message);
+        fail(w, &failed, depth, code, message);
     }
-    tl__band_finish(i->band, w->data);
-    return TL_OK;
+    if (i->shared)
+        meet(w);
+    if (w->index == 0 && !has_failed(w))
+        tl__band_finish(b, w->data);
 }
 
 static void iota(const tl_strided *out)
@@ -97,48 +131,61 @@ static void iota(const tl_strided *out)
         ((int32_t *)out->data)[k * out->stride[0]] = (int32_t)k;
 }
 
-static int run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint32_t to);
+static void run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint32_t to);
 
 /* run_step -- step p of a loop. */
-static int run_step(tl_worker *w, const tl_plan_block *b, int64_t p)
+static void run_step(tl_worker *w, const tl_plan_block *b, int64_t p)
 {
     w->position[b->depth - 1] = p;
     if (b->has_time) {
         const int32_t t = (int32_t)p;
         memcpy(address(w, &b->time), &t, sizeof t);
     }
-    return run_instrs(w, b, b->steps, b->trail);
+    run_instrs(w, b, b->steps, b->trail);
 }
 
 /* run_period -- `n` steps from `first` on, with what comes before and after them. */
-static int run_period(tl_worker *w, const tl_plan_block *b, int64_t first, int64_t n,
-                      uint64_t draws)
+static void run_period(tl_worker *w, const tl_plan_block *b, int64_t first, int64_t n,
+                       uint64_t draws)
 {
     int64_t *position = &w->position[b->depth - 1];
     position[0] = position[TL_DEPTH] = first;
     w->time = n;
-    int code = run_instrs(w, b, 0, b->steps);
-    for (int64_t k = 0; k < n && code == TL_OK; k++) {
+    run_instrs(w, b, 0, b->steps);
+    if (b->steps > 0)
+        meet(w);
+    for (int64_t k = 0; k < n; k++) {
         const int64_t p = b->reverse ? first + n - 1 - k : first + k;
         w->draws = draws + (uint64_t)(b->reverse ? b->T - 1 - p : p) * b->draws;
-        code = run_step(w, b, p);
+        run_step(w, b, p);
+        if (w->count == 1 && has_failed(w))
+            return;
     }
+    if (b->trail == b->ninstrs)
+        return;
     position[0] = first;
     w->time = n;
-    return code ? code : run_instrs(w, b, b->trail, b->ninstrs);
+    meet(w);
+    run_instrs(w, b, b->trail, b->ninstrs);
+    meet(w);
 }
 
-static int run_loop(tl_worker *w, const tl_plan_block *b)
+static void run_loop(tl_worker *w, const tl_plan_block *b)
 {
     const uint64_t draws = w->draws;
     const int64_t P = b->period ? b->period : b->T > 0 ? b->T : 1, periods = (b->T + P - 1) / P;
-    int code = TL_OK;
-    for (int64_t k = 0; k < periods && code == TL_OK; k++) {
+    const int count = w->count;
+    if (b->alone && w->index > 0)
+        return;
+    w->count = b->alone ? 1 : count;
+    for (int64_t k = 0; k < periods; k++) {
         const int64_t first = (b->reverse ? periods - 1 - k : k) * P;
-        code = run_period(w, b, first, b->T - first < P ? b->T - first : P, draws);
+        run_period(w, b, first, b->T - first < P ? b->T - first : P, draws);
+        if (w->count == 1 && has_failed(w))
+            break;
     }
+    w->count = count;
     w->draws = draws;
-    return code;
 }
 
 /* clip -- shortens the first axis of some operands to the steps of this period. */
@@ -153,30 +200,41 @@ static void clip(const tl_worker *w, const tl_instr *i, tl_shape *shape)
     }
 }
 
-static int tile(tl_worker *w, const tl_instr *i)
+static void tile(tl_worker *w, const tl_instr *i)
 {
-    tl__tile_run(i->tile, w->data, w->registers);
-    return TL_OK;
+    if (i->shared && w->count > 1)
+        tl__tile_run_part(i->tile, w->data, w->registers, share_of(w, i->extent, 0),
+                          share_of(w, i->extent, 1));
+    else
+        tl__tile_run(i->tile, w->data, w->registers);
 }
 
-static int product(tl_worker *w, const tl_instr *i, uint32_t depth)
+static void product(tl_worker *w, const tl_instr *i, uint32_t depth)
 {
-    const int code = tl__contraction_run(i->product, w->data[0], w->data[1], i->accumulate,
-                                         w->data[2], w->time, 0, 1);
-    return code ? fail(w, i, depth, code, "") : TL_OK;
+    const int code =
+        tl__contraction_run(i->product, w->data[0], w->data[1], i->accumulate, w->data[2], w->time,
+                            i->shared ? w->index : 0, i->shared ? w->count : 1);
+    if (code)
+        fail(w, i, depth, code, "");
 }
 
-static int run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
+static void run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
 {
-    if (i->pack && w->x->binding->ready[i->pack])
-        return TL_OK;
+    if ((!i->shared && w->index > 0) || (i->pack && w->x->binding->ready[i->pack]))
+        return;
     if (i->kind == TL_INSTR_TILE || i->kind == TL_INSTR_CONTRACT) {
         for (uint32_t k = 0; k < i->noperands; k++)
             w->data[k] = address(w, &i->operand[k]);
-        return i->kind == TL_INSTR_TILE ? tile(w, i) : product(w, i, depth);
+        if (i->kind == TL_INSTR_TILE)
+            tile(w, i);
+        else
+            product(w, i, depth);
+        return;
     }
-    if (i->kind == TL_INSTR_BAND)
-        return run_band(w, i, depth);
+    if (i->kind == TL_INSTR_BAND) {
+        run_band(w, i, depth);
+        return;
+    }
     memcpy(w->array, i->array, i->noperands * sizeof *w->array);
     for (uint32_t k = 0; k < i->noperands; k++)
         w->array[k].data = address(w, &i->operand[k]);
@@ -184,32 +242,59 @@ static int run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
     if (i->clip)
         clip(w, i, shape);
     if (i->kind == TL_INSTR_CALL)
-        return call(w, i, depth);
-    iota(&w->array[0]);
-    return TL_OK;
+        call(w, i, depth);
+    else
+        iota(&w->array[0]);
 }
 
-static int run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint32_t to)
+static void run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint32_t to)
 {
     tl_tally *tally = w->tally ? w->tally + b->first + from : NULL;
     uint64_t start = tally ? tl__profile_clock() : 0;
-    int code = TL_OK;
-    for (const tl_instr *i = b->instr + from, *end = b->instr + to; i < end && code == TL_OK; i++) {
-        code = i->kind == TL_INSTR_LOOP ? run_loop(w, &w->x->plan->block[i->block])
-                                        : run_instr(w, i, b->depth);
+    for (const tl_instr *i = b->instr + from, *end = b->instr + to; i < end; i++) {
+        if (i->wait && w->count > 1)
+            meet(w);
+        if (i->kind == TL_INSTR_LOOP)
+            run_loop(w, &w->x->plan->block[i->block]);
+        else if (!has_failed(w) || i->kind == TL_INSTR_BAND)
+            run_instr(w, i, b->depth);
         if (tally)
             tl__tally(tally++, &start);
     }
-    return code;
+}
+
+/* work -- all of the plan, by one of the workers. */
+static void work(void *context, int index, int count)
+{
+    tl_exec *x = context;
+    const tl_plan *p = x->plan;
+    char *scratch = x->scratch + (size_t)index * p->scratch_bytes;
+    tl_worker w = {.x = x, .index = index, .count = count, .draws = x->draws};
+    w.array = (tl_strided *)(void *)scratch;
+    w.data = (char **)(void *)(w.array + p->most);
+    w.local = scratch + tl__operand_bytes(p->most);
+    w.registers = w.local + p->local_bytes;
+    w.tally = index == 0 ? x->tally : NULL;
+    run_instrs(&w, &p->block[0], 0, p->block[0].ninstrs);
+}
+
+int tl__plan_workers(const tl_plan *p)
+{
+    static const double each = 2e6; /* operations that are worth waking another worker */
+    const int most = tl_threads();
+    const double worth = p->shared_work / each;
+    return worth < 1 ? 1 : worth < most ? (int)worth + (most > 1) : most;
 }
 
 int tl__execute(tl_exec *x)
 {
-    const tl_plan *p = x->plan;
-    tl_worker w = {.x = x, .draws = x->draws, .tally = x->tally};
-    w.array = (tl_strided *)(void *)x->scratch;
-    w.data = (char **)(void *)(w.array + p->most);
-    w.registers = x->scratch + tl__operand_bytes(p->most);
-    x->binding->address[0] = x->slab;
-    return p->nblocks ? run_instrs(&w, &p->block[0], 0, p->block[0].ninstrs) : TL_OK;
+    x->binding->address[TL_BASE_OF_SLAB] = x->slab;
+    atomic_store_explicit(&x->failed, 0, memory_order_relaxed);
+    if (x->plan->nblocks == 0)
+        return TL_OK;
+    if (x->workers > 1)
+        tl__team_run(x->workers, work, x);
+    else
+        work(x, 0, 1);
+    return atomic_load_explicit(&x->failed, memory_order_relaxed) ? x->fault.code : TL_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "core/plan/plan.h"
 #include "core/plan/tally.h"
+#include "core/team.h"
 
 /* tl_binding -- of each base of a plan: where it is in this run. */
 typedef struct tl_binding {
@@ -50,11 +51,14 @@ typedef struct tl_exec {
     const tl_node *nodes;
     const tl_member *member;
     const tl_binding *binding;
-    char *slab;      /* plan->slab_bytes */
-    char *scratch;   /* plan->scratch_bytes for each of the workers */
-    uint64_t draws;  /* added to every draw's number */
-    tl_tally *tally; /* of each instruction, NULL: nobody counts */
-    tl_fault fault;  /* filled when it fails */
+    int workers;        /* threads there is scratch for */
+    char *slab;         /* plan->slab_bytes */
+    char *scratch;      /* plan->scratch_bytes for each of the workers */
+    uint64_t draws;     /* added to every draw's number */
+    tl_tally *tally;    /* of each instruction, NULL: nobody counts */
+    tl_barrier barrier; /* all zero at first, like the rest */
+    atomic_int failed;
+    tl_fault fault; /* filled when it fails */
 } tl_exec;
 
 /* tl__operand_bytes -- of a worker's scratch that hold the operands of one instruction. */
@@ -63,7 +67,11 @@ static inline size_t tl__operand_bytes(uint32_t most)
     return ((sizeof(tl_strided) + sizeof(char *)) * most + 63) / 64 * 64;
 }
 
-/* tl__execute -- runs a plan whose bases are bound. Returns TL_OK, or the code in x->fault. */
+/* tl__plan_workers -- how many threads it is worth running a plan with, at most tl_threads(). */
+TL_API int tl__plan_workers(const tl_plan *p);
+
+/* tl__execute -- runs a plan whose bases are bound, with x->workers threads at most. Returns TL_OK,
+ * or the code in x->fault. */
 TL_API int tl__execute(tl_exec *x);
 
 /* tl__fault_text -- the message with the time steps behind it, to text. */

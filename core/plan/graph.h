@@ -105,6 +105,7 @@ typedef struct tl_block {
     uint32_t parent, depth, loop;
     int64_t T, period; /* steps; of a period, 0: there are none */
     int reverse;
+    int alone; /* worker 0 runs it (share.c) */
     uint64_t draws;
     tl_gcarry *carry;
     uint32_t ncarries, carries_capacity;

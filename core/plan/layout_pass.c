@@ -89,11 +89,6 @@ static void find_spans(tl_pack *p)
                     touch_step(p, step, x->in[i]);
         }
     }
-    for (uint32_t b = 1; b < g->nblocks; b++)
-        for (uint32_t k = 0; k < g->block[b].norder; k++)
-            if (g->val[g->block[b].order[k]].op ==
-                &tl_op_time) /* written before the first instruction */
-                touch(p, g->block[b].order[k], b, 0);
 }
 
 static int by_size(const void *a, const void *b)
@@ -266,7 +261,8 @@ static void pack_block(tl_pack *p, uint32_t b, const uint8_t *fresh, const uint3
             span[n++] = (tl_span){TL_NONE, c, g->step[s].place, g->step[s].place, p->body_bytes[c]};
     }
     qsort(span, n, sizeof *span, by_first);
-    p->body_bytes[b] = pack(p, span, n, (tl__passes() & TL_PASS_LAYOUT) != 0);
+    /* workers run through the steps of a body without waiting: nothing is used twice there */
+    p->body_bytes[b] = pack(p, span, n, b == 0 && (tl__passes() & TL_PASS_LAYOUT) != 0);
 }
 
 int tl__is_leaf_pack(const tl_graph *g, uint32_t v)

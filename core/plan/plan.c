@@ -2,10 +2,11 @@
  *
  *     stretch --> graph --> same --> hoist --> lift --> sink --> narrow    what is computed
  *                 settle --> period --> lower --> address --> pack   where
- *                 fuse --> band --> arrange --> layout, emit --> plan  when and how */
+ *                 fuse --> band --> arrange --> share --> layout, emit --> plan   when and how */
 #include "core/plan/plan.h"
 #include "core/plan/note.h"
 
+#include <math.h>
 #include <string.h>
 
 void tl__plan_free(tl_plan *p)
@@ -43,6 +44,9 @@ static void run_passes(tl_graph *g, tl_plan *p)
     if (on & TL_PASS_REDUCE)
         tl__pass_band(g);
     tl__pass_arrange(g);
+    p->shared_work = tl__pass_share(g);
+    if (on & TL_SHARE_ALL)
+        p->shared_work = HUGE_VAL;
     if (!g->code)
         tl__emit(p, g);
 }

@@ -10,9 +10,9 @@
 #ifndef TL_CORE_PLAN_PLAN_H
 #define TL_CORE_PLAN_PLAN_H
 
-#include "core/plan/band.h"
 #include "core/contract.h"
 #include "core/packs.h"
+#include "core/plan/band.h"
 #include "core/plan/graph.h"
 #include "core/tile.h"
 
@@ -68,13 +68,16 @@ typedef struct tl_instr {
     uint32_t pack; /* base that it packs into, unless the binding has it ready; 0 */
     int accumulate;
     const tl_note *note;
-    uint32_t clip; /* bit k: the first axis of array k is the steps of a period */
+    uint8_t shared; /* each worker runs a part; else worker 0 runs it */
+    uint8_t wait;   /* all workers meet before it */
+    int64_t extent; /* of the axis along which a tile is cut */
+    uint32_t clip;  /* bit k: the first axis of array k is the steps of a period */
 } tl_instr;
 
 typedef struct tl_plan_block {
     uint32_t depth;
-    int64_t T, period; /* steps; of a period, 0: there are none */
-    int reverse;
+    int64_t T, period;  /* steps; of a period, 0: there are none */
+    int reverse, alone; /* worker 0 runs it */
     uint64_t draws;
     uint32_t ninstrs;
     uint32_t first; /* number of its first instruction among those of all blocks */
@@ -88,11 +91,14 @@ typedef struct tl_plan_block {
 
 typedef enum tl_base_kind {
     TL_BASE_SLAB,
+    TL_BASE_WORKER, /* each thread's own scratch */
     TL_BASE_LEAF,
     TL_BASE_FRESH,
     TL_BASE_SCALAR,
     TL_BASE_PACK /* of a leaf's matrix: found with it, or made like a fresh one */
 } tl_base_kind;
+
+enum { TL_BASE_OF_SLAB = 0, TL_BASE_OF_WORKER = 1 }; /* the first two of any plan */
 
 /* tl_base -- what offsets are counted from. */
 typedef struct tl_base {
@@ -132,7 +138,7 @@ typedef struct tl_known {
 
 typedef struct tl_plan {
     tl_arena arena;
-    tl_base *base; /* base 0 is the slab */
+    tl_base *base;
     uint32_t nbases;
     tl_plan_block *block;
     uint32_t nblocks;
@@ -140,6 +146,8 @@ typedef struct tl_plan {
     uint32_t nsurvivors;
     size_t slab_bytes;
     size_t scratch_bytes; /* that each thread which runs it takes beside the slab */
+    size_t local_bytes;   /* of it for values that each thread has to itself */
+    double shared_work;   /* operations of a run that threads share */
     uint32_t most;        /* operands of an instruction */
     uint64_t ninstrs;
     tl_buffer *buffer;

@@ -33,6 +33,10 @@ struct tl_step {
     tl_list before; /* steps that come first, with repetitions */
     uint32_t
         place; /* position of its last value in the block's order: what comes early runs early */
+    /* threads (share.c) */
+    uint8_t shared; /* each worker runs a part; else worker 0 runs it */
+    uint8_t wait;   /* all workers meet before it */
+    int64_t label;  /* of a product: what its shares are cut along */
     /* bands (band.c) */
     uint32_t within;      /* the band that this is a part of, TL_NONE; then block is TL_NONE too */
     uint32_t partial;     /* of a sum over rows in a band: room for partial sums, TL_NONE */
@@ -58,6 +62,9 @@ static inline uint32_t tl__step_whole(const tl_graph *g, uint32_t s)
 TL_API tl_shape tl__iteration(const tl_shape *s);
 TL_API void tl__iteration_strides(const tl_graph *g, uint32_t operand, const tl_shape *shape,
                                   int64_t *stride);
+
+/* tl__pass_share -- decides all that; returns the operations of a run that are shared. */
+TL_API double tl__pass_share(tl_graph *g);
 
 /* tl__contraction_define -- product v with its operands where they lie; *labels is filled for it.
  * What it points at is stale when the graph gets a new value. */
