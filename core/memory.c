@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <uv.h>
 
 enum { ALIGN = 64, PAD = 64, ARENA_ALIGN = 16, CHUNK = 1 << 16, CHUNK_MAX = 1 << 20 };
@@ -92,6 +93,21 @@ char *tl__strdup(const char *text)
     return copy;
 }
 
+/* ask_for_large_pages -- of the system, for what lies wholly inside a large block: the rows of its
+ * matrices are pages apart. */
+static void ask_for_large_pages(char *data, size_t size)
+{
+#if defined(MADV_HUGEPAGE)
+    const uintptr_t page = (uintptr_t)2 << 20, least = 2 * page;
+    const uintptr_t first = ((uintptr_t)data + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)data + size) / page * page;
+    if (size >= least && end > first)
+        (void)madvise(data + (first - (uintptr_t)data), end - first, MADV_HUGEPAGE);
+#else
+    (void)data, (void)size;
+#endif
+}
+
 /* Layout of an aligned block:  raw ... [raw's address] | aligned data, size bytes | PAD readable
  * bytes */
 static void *obtain_aligned(size_t size)
@@ -105,6 +121,8 @@ static void *obtain_aligned(size_t size)
     uintptr_t start = (uintptr_t)raw + sizeof(void *);
     char *data = raw + sizeof(void *) + (ALIGN - start % ALIGN) % ALIGN;
     memcpy(data - sizeof raw, &raw, sizeof raw);
+    if (!hook)
+        ask_for_large_pages(data, size);
     return data;
 }
 

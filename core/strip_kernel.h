@@ -36,7 +36,8 @@ TARGET static inline void NAME(put)(T *c, V s, int64_t n, int add)
         V s[R][N];                                                                                 \
         UNROLL for (int i = 0; i < R; i++) UNROLL for (int v = 0; v < N; v++) s[i][v] = ZERO;      \
         for (int i = 0; i < R; i++)                                                                \
-            __builtin_prefetch(c + i * ldc, 1);                                                    \
+            for (int v = 0; v < N; v++)                                                            \
+                __builtin_prefetch(c + i * ldc + v * W, 1);                                        \
         for (int64_t p = q->k; p > 0; p--) {                                                       \
             V y[N];                                                                                \
             UNROLL for (int v = 0; v < N; v++) y[v] = LOAD(b + v / 2 * step + v % 2 * W);          \

@@ -152,6 +152,45 @@ Test(period, what_only_a_period_reads_has_the_rows_of_a_period)
     cr_assert(with + T * B * H * sizeof(double) < without, "%zu of %zu bytes", with, without);
 }
 
+/* In the last period there are fewer steps: what comes after them must not come before. */
+Test(period, a_second_layer_reads_what_the_period_has_made)
+{
+    const unsigned all = tl__passes();
+    enum { LONG = 35, ROWS = 20, WIDE = 16 };
+    static float got[2][LONG * ROWS * WIDE];
+    for (int k = 0; k < 2; k++) {
+        tl__set_passes(k ? all : all & ~(unsigned)TL_PASS_PERIOD);
+        tl_tape *tape = check_tape(1);
+        tl_tensor x = check_random(tape, TL_F32, tl_shape3(LONG, ROWS, WIDE), 1), none = {0};
+        tl_no_grad_open(tape);
+        for (int layer = 0; layer < 2; layer++) {
+            tl_scan s = tl_scan_open(tape, LONG, NULL);
+            tl_tensor h = tl_scan_carry(s, tl_zeros(tape, TL_F32, tl_shape2(ROWS, WIDE)));
+            tl_tensor in = tl_scan_each(s, x), gate[2];
+            for (int i = 0; i < 2; i++) {
+                const uint64_t seed = (uint64_t)(10 + 4 * layer + 2 * i);
+                tl_tensor w = check_random(tape, TL_F32, tl_shape2(WIDE, WIDE), seed);
+                tl_tensor u = check_random(tape, TL_F32, tl_shape2(WIDE, WIDE), seed + 1);
+                gate[i] = tl_add(tl_linear(in, w, none), tl_linear(h, u, none));
+            }
+            tl_tensor h1 = tl_mul(tl_sigmoid(gate[0]), tl_tanh(gate[1]));
+            tl_scan_next(s, h, h1);
+            tl_scan_close(s);
+            x = tl_scan_stacked(s, h1);
+        }
+        tl_no_grad_close(tape);
+        cr_assert_eq(tl_read_f32(x, got[k], LONG * ROWS * WIDE), TL_OK);
+        tl_tape_free(tape);
+    }
+    tl__set_passes(all);
+    double a[LONG], b[LONG];
+    for (int t = 0; t < LONG; t++) {
+        a[t] = (double)got[1][t * ROWS * WIDE];
+        b[t] = (double)got[0][t * ROWS * WIDE];
+    }
+    assert_allclose(LONG, a, b, 1e-4, 1e-5);
+}
+
 Test(period, loops_in_loops_agree)
 {
     const unsigned all = tl__passes();

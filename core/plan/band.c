@@ -423,9 +423,10 @@ static void keep_carries(tl_graph *g, uint32_t block)
     uint8_t *after = tl__graph_alloc(g, (size_t)g->nsteps + 1, 1);
     for (uint32_t i = 0; i < g->block[block].ncarries && !g->code; i++) {
         const tl_gcarry *c = &g->block[block].carry[i];
-        const uint32_t w = g->val[tl__home_of(g, c->next)].step;
-        if (c->room == TL_NONE || w == TL_NONE || g->step[w].block != block)
-            continue;
+        const tl_val *next = &g->val[tl__home_of(g, c->next)];
+        const uint32_t w = next->step;
+        if (c->room == TL_NONE || !next->candidate || w == TL_NONE || g->step[w].block != block)
+            continue; /* a carry of T + 1 rows is never written over */
         sort(&b);
         if (!g->code)
             comes_after(&b, w, after);
