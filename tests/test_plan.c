@@ -149,6 +149,22 @@ Test(plan, what_is_written_twice_is_computed_once)
     tl_tape_free(tape);
 }
 
+Test(plan, what_is_written_twice_and_kept_is_computed_once)
+{
+    tl_tape *tape = check_tape(1);
+    tl_tensor x = check_random(tape, TL_F64, tl_shape2(4, 3), 1);
+    tl_tensor both[] = {tl_exp(tl_sin(x)), tl_exp(tl_sin(x))};
+    cr_assert_eq(tl_eval(2, both), TL_OK, "%s", tl_tape_error(tape));
+    char *text = tl__plan_dump(tape);
+    cr_assert_not_null(strstr(text, "fused 2 operations"), "%s", text);
+    double one[12], other[12];
+    cr_assert_eq(tl_read_f64(both[0], one, 12), TL_OK);
+    cr_assert_eq(tl_read_f64(both[1], other, 12), TL_OK);
+    cr_assert_eq(memcmp(one, other, sizeof one), 0);
+    tl__free(text);
+    tl_tape_free(tape);
+}
+
 Test(plan, draws_and_constants_written_twice_stay_two)
 {
     tl_tape *tape = check_tape(1);

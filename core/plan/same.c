@@ -5,8 +5,8 @@
  *     db1 = db2 = summed(sum(dz))                            after
  *
  * A table from what a value is to the first value that is so. Operands come first, so whole
- * equal expressions fall together. Not for random draws, each of which is another one, and not
- * for constants, whose numbers a plan does not know. */
+ * equal expressions fall together. What is to be kept becomes a view of the first. Not for random
+ * draws, each of which is another one, and not for constants, whose numbers a plan does not know. */
 #include "core/plan/graph.h"
 
 #include "core/space.h"
@@ -46,6 +46,21 @@ static int is_same(const tl_graph *g, uint32_t a, uint32_t b)
     return memcmp(x->in, y->in, x->nin * sizeof *x->in) == 0;
 }
 
+/* show -- v shows u. */
+static void show(tl_graph *g, uint32_t v, uint32_t u)
+{
+    uint32_t *in = tl__graph_alloc(g, 1, sizeof *in);
+    if (!in)
+        return;
+    *in = u;
+    tl_val *x = &g->val[v];
+    x->op = &tl_op_detach;
+    x->nin = 1;
+    x->in = in;
+    x->ni = 0;
+    x->loop = x->of = TL_NONE;
+}
+
 void tl__pass_same(tl_graph *g)
 {
     uint32_t size = 64, *table, *first;
@@ -73,10 +88,13 @@ void tl__pass_same(tl_graph *g)
             uint32_t at = hash(x) & (size - 1);
             while (table[at] != TL_NONE && !is_same(g, table[at], v))
                 at = (at + 1) & (size - 1);
-            if (table[at] == TL_NONE)
+            if (table[at] == TL_NONE) {
                 table[at] = v;
-            else if (!x->keep) /* a survivor goes by its own name */
-                first[v] = table[at];
+                continue;
+            }
+            first[v] = table[at];
+            if (x->keep) /* a survivor goes by its own name */
+                show(g, v, table[at]);
         }
     for (uint32_t b = 0; b < g->nblocks; b++)
         for (uint32_t i = 0; i < g->block[b].ncarries; i++) {
