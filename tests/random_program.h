@@ -1,0 +1,13 @@
+/* random_program.h -- random programs, to be computed in several ways. */
+#ifndef TL_TESTS_RANDOM_PROGRAM_H
+#define TL_TESTS_RANDOM_PROGRAM_H
+
+#include <stdint.h>
+
+enum { RANDOM_OUTPUTS = 6, RANDOM_NUMBERS = 16 * (RANDOM_OUTPUTS + 3) };
+
+/* random_program -- outputs of the program with this seed and their gradients by its inputs, 16
+ * numbers each; some are looked at in between if `look`. Returns how many numbers there are. */
+int random_program(uint64_t seed, int look, double *out);
+
+#endif
