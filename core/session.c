@@ -132,6 +132,11 @@ static int hold(tl_session *s, const tl_binding *b)
     return TL_OK;
 }
 
+static void nothing(void *context, int worker, int workers)
+{
+    (void)context, (void)worker, (void)workers;
+}
+
 static int fill(tl_session *s)
 {
     const tl_program *p = s->program;
@@ -155,6 +160,8 @@ static int fill(tl_session *s)
                         .scratch = s->slab,
                         .slab = s->slab + scratch};
     s->draws = p->draw;
+    if (workers > 1) /* starts the threads, so that no step has to */
+        tl__team_run(workers, nothing, NULL);
     for (uint32_t i = 0; i < p->nports; i++)
         if (p->port[i].kind == TL_PORT_INPUT && p->port[i].bytes)
             memcpy(s->memory + p->port[i].room.at[0], p->port[i].initial->data, p->port[i].bytes);

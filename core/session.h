@@ -23,8 +23,9 @@ TL_BEGIN_DECLS
 
 typedef struct tl_session tl_session;
 
-/* tl_session_new -- inputs and states are what they were on the tape, outputs zeros. NULL, and err
- * filled, when the program is not closed (TL_ESTATE) or memory is short. */
+/* tl_session_new -- inputs and states are what they were on the tape, outputs zeros. Its steps use
+ * as many threads as tl_threads says now, fewer if the host lowers that later; they are started
+ * here. NULL, and err filled, when the program is not closed (TL_ESTATE) or memory is short. */
 TL_API tl_session *tl_session_new(tl_program *p, tl_err *err);
 TL_API void tl_session_free(tl_session *s);
 
