@@ -8,6 +8,7 @@
  *       contract  contract  f32 [32,512]  | #2 h[t] x W_hh -> b2 | lstm/step
  *       tile      3 sigmoid, ...  f32 [32,128]  | #3 b2, b2+128, c -> h[t+1], c in place | fused
  *
+ * "shared": each thread runs a part; "waits": all threads meet before it; else one runs it.
  * Operands have the names they had on the tape when the plan was made; those without one are called
  * after their buffer. Numbers count instructions in the order of this text. */
 #include "core/plan/note.h"
@@ -196,17 +197,22 @@ static void put_operand(tl_dump *d, const tl_instr *i, uint32_t k)
         tl__put(&d->text, "+%lld", (long long)(rest / (int64_t)tl_dtype_size(b->dtype)));
 }
 
-/* put_fate -- what the passes have made of it. */
-static void put_fate(tl_dump *d, const tl_instr *i)
+/* put_remark -- before one more remark on an instruction. */
+static void put_remark(tl_dump *d, const char **between, const char *remark)
+{
+    tl__put(&d->text, "%s%s", *between, remark);
+    *between = "; ";
+}
+
+/* put_fate -- what the passes have made of it. `alone`: no thread shares it. */
+static void put_fate(tl_dump *d, const tl_instr *i, int alone)
 {
     static const char *const origin[] = {"", "hoisted: all steps at once, before the loop",
                                          "moved out of the loop: the same in every step",
                                          "lifted: all steps at once, after the loop"};
     const char *between = " | ";
-    if (i->note->origin != TL_ORIGIN_RECORDED) {
-        tl__put(&d->text, "%s%s", between, origin[i->note->origin]);
-        between = "; ";
-    }
+    if (i->note->origin != TL_ORIGIN_RECORDED)
+        put_remark(d, &between, origin[i->note->origin]);
     if (i->note->nops > 1) {
         tl__put(&d->text, "%sfused %u operations", between, i->note->nops);
         between = "; ";
@@ -215,9 +221,13 @@ static void put_fate(tl_dump *d, const tl_instr *i)
         tl__put(&d->text, "%s%lld rows at a time", between, (long long)tl__tile_rows(i->tile));
         between = "; ";
     }
+    if (i->shared && !alone)
+        put_remark(d, &between, "shared");
+    if (i->wait && !alone)
+        put_remark(d, &between, "waits");
 }
 
-static void put_instr(tl_dump *d, const tl_instr *i, int indent)
+static void put_instr(tl_dump *d, const tl_instr *i, int indent, int alone)
 {
     static const char *const kinds[] = {"tile", "contract", "call", "iota", "loop", "band"};
     const tl_note *note = i->note;
@@ -245,22 +255,23 @@ static void put_instr(tl_dump *d, const tl_instr *i, int indent)
     const char *scope = tl__note_scope(d->p, note);
     if (scope[0])
         tl__put(&d->text, " | %s", scope);
-    put_fate(d, i);
+    put_fate(d, i, alone);
     tl__put(&d->text, "\n");
 }
 
 static void put_block(tl_dump *d, const tl_plan_block *b)
 {
-    const int indent = (int)(2 * b->depth);
+    const int indent = (int)(2 * b->depth), alone = b->alone || d->p->workers == 1;
     for (uint32_t k = 0; k < b->ninstrs; k++, d->n++) {
         const tl_instr *i = &b->instr[k];
         if (i->kind != TL_INSTR_LOOP) {
-            put_instr(d, i, indent);
+            put_instr(d, i, indent, alone);
             continue;
         }
         const tl_plan_block *body = &d->p->block[i->block];
-        tl__put(&d->text, "%*sloop, %lld steps%s  | #%u\n", indent, "", (long long)body->T,
-                body->reverse ? ", last to first" : "", d->n++);
+        tl__put(&d->text, "%*sloop, %lld steps%s%s  | #%u\n", indent, "", (long long)body->T,
+                body->reverse ? ", last to first" : "", body->alone && !alone ? ", one thread" : "",
+                d->n++);
         put_block(d, body);
         d->n--; /* counted by the loop above */
     }

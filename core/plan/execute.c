@@ -4,16 +4,30 @@
  *     address of an operand = base + offset + sum over the loops around of position * coef
  *
  * Several workers run all of it at the same time, each its shares, and meet where share.c says.
- * When one fails the others go on to the end without working, so that nobody waits in vain. */
+ * When one fails the others go on to the end without working, so that nobody waits in vain. The
+ * error that counts is the first in the order of meetings, then of workers: a single thread finds
+ * the same. */
 #include "core/plan/execute.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* tl_shared_run -- what the workers of a run share. */
+typedef struct tl_shared_run {
+    tl_exec *x;
+    tl_barrier barrier;
+    atomic_flag noting;    /* somebody writes x->fault */
+    atomic_ullong failure; /* its place, or NOWHERE */
+} tl_shared_run;
+
+#define NOWHERE UINT64_MAX
+
 /* tl_worker -- one thread of a run. */
 typedef struct tl_worker {
     tl_exec *x;
+    tl_shared_run *run;
     int index, count; /* of how many; 0 of 1 in what worker 0 runs alone */
+    uint64_t met;     /* meetings so far */
     int64_t position[TL_POSITIONS];
     int64_t time;      /* steps of this period */
     uint64_t draws;    /* of the steps before this one, in all loops around */
@@ -38,28 +52,46 @@ static const tl_node *node_of(const tl_exec *x, uint32_t ordinal)
     return &x->nodes[x->member[ordinal].slot];
 }
 
-/* fail -- notes the first error, with its time steps. */
-static void fail(tl_worker *w, const tl_instr *i, uint32_t depth, int code, const char *message)
+/* place_of -- where a worker is: who is there earlier has the smaller number. */
+static uint64_t place_of(const tl_worker *w)
 {
-    tl_fault *f = &w->x->fault;
-    if (atomic_exchange_explicit(&w->x->failed, 1, memory_order_relaxed))
-        return;
-    f->code = code;
-    f->op = i->op;
-    f->node = i->node;
-    f->depth = depth;
-    memcpy(f->position, w->position, sizeof f->position);
-    snprintf(f->message, sizeof f->message, "%s", message[0] ? message : tl_strerror(code));
+    return w->met << 8 | (uint64_t)w->index;
 }
 
+/* fail -- notes an error, with its time steps, unless an earlier one is known. */
+static void fail(const tl_worker *w, const tl_instr *i, uint32_t depth, int code,
+                 const char *message)
+{
+    tl_shared_run *run = w->run;
+    while (atomic_flag_test_and_set_explicit(&run->noting, memory_order_acquire))
+        ;
+    if (place_of(w) < atomic_load_explicit(&run->failure, memory_order_relaxed)) {
+        tl_fault *f = &w->x->fault;
+        f->code = code;
+        f->op = i->op;
+        f->node = i->node;
+        f->depth = depth;
+        memcpy(f->position, w->position, sizeof f->position);
+        snprintf(f->message, sizeof f->message, "%s", message[0] ? message : tl_strerror(code));
+        atomic_store_explicit(&run->failure, place_of(w), memory_order_relaxed);
+    }
+    atomic_flag_clear_explicit(&run->noting, memory_order_release);
+}
+
+/* has_failed -- this worker, or another one before the last meeting: so all come to the same answer
+ * there. */
 static int has_failed(const tl_worker *w)
 {
-    return atomic_load_explicit(&w->x->failed, memory_order_relaxed);
+    const uint64_t at = atomic_load_explicit(&w->run->failure, memory_order_relaxed);
+    return at != NOWHERE && (at >> 8 < w->met || at == place_of(w));
 }
 
 static void meet(tl_worker *w)
 {
-    tl__barrier_wait(&w->x->barrier, w->count);
+    if (w->count == 1)
+        return;
+    tl__barrier_wait(&w->run->barrier, w->count);
+    w->met++;
 }
 
 void tl__fault_text(const tl_fault *f, char *text, size_t size)
@@ -112,7 +144,9 @@ static void run_band(tl_worker *w, const tl_instr *i, uint32_t depth)
         hi = share_of(w, units, 1) * b->unit;
         hi = hi < b->rows ? hi : b->rows;
     }
-    const int code = lo < hi ? tl__band_run(b, w->data, w->registers, lo, hi, message, &part) : 0;
+    const int code = lo < hi && !has_failed(w)
+                         ? tl__band_run(b, w->data, w->registers, lo, hi, message, &part)
+                         : TL_OK;
     if (code) {
         tl_instr failed = *i;
         failed.op = part->op;
@@ -252,7 +286,7 @@ static void run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint
     tl_tally *tally = w->tally ? w->tally + b->first + from : NULL;
     uint64_t start = tally ? tl__profile_clock() : 0;
     for (const tl_instr *i = b->instr + from, *end = b->instr + to; i < end; i++) {
-        if (i->wait && w->count > 1)
+        if (i->wait)
             meet(w);
         if (i->kind == TL_INSTR_LOOP)
             run_loop(w, &w->x->plan->block[i->block]);
@@ -266,10 +300,11 @@ static void run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint
 /* work -- all of the plan, by one of the workers. */
 static void work(void *context, int index, int count)
 {
-    tl_exec *x = context;
+    tl_shared_run *run = context;
+    tl_exec *x = run->x;
     const tl_plan *p = x->plan;
     char *scratch = x->scratch + (size_t)index * p->scratch_bytes;
-    tl_worker w = {.x = x, .index = index, .count = count, .draws = x->draws};
+    tl_worker w = {.x = x, .run = run, .index = index, .count = count, .draws = x->draws};
     w.array = (tl_strided *)(void *)scratch;
     w.data = (char **)(void *)(w.array + p->most);
     w.local = scratch + tl__operand_bytes(p->most);
@@ -280,21 +315,20 @@ static void work(void *context, int index, int count)
 
 int tl__plan_workers(const tl_plan *p)
 {
-    static const double each = 2e6; /* operations that are worth waking another worker */
     const int most = tl_threads();
-    const double worth = p->shared_work / each;
-    return worth < 1 ? 1 : worth < most ? (int)worth + (most > 1) : most;
+    return p->workers < most ? p->workers : most;
 }
 
 int tl__execute(tl_exec *x)
 {
+    tl_shared_run run = {.x = x, .noting = ATOMIC_FLAG_INIT, .failure = NOWHERE};
     x->binding->address[TL_BASE_OF_SLAB] = x->slab;
-    atomic_store_explicit(&x->failed, 0, memory_order_relaxed);
     if (x->plan->nblocks == 0)
         return TL_OK;
     if (x->workers > 1)
-        tl__team_run(x->workers, work, x);
+        tl__team_run(x->workers, work, &run);
     else
-        work(x, 0, 1);
-    return atomic_load_explicit(&x->failed, memory_order_relaxed) ? x->fault.code : TL_OK;
+        work(&run, 0, 1);
+    return atomic_load_explicit(&run.failure, memory_order_relaxed) == NOWHERE ? TL_OK
+                                                                               : x->fault.code;
 }

@@ -51,14 +51,12 @@ typedef struct tl_exec {
     const tl_node *nodes;
     const tl_member *member;
     const tl_binding *binding;
-    int workers;        /* threads there is scratch for */
-    char *slab;         /* plan->slab_bytes */
-    char *scratch;      /* plan->scratch_bytes for each of the workers */
-    uint64_t draws;     /* added to every draw's number */
-    tl_tally *tally;    /* of each instruction, NULL: nobody counts */
-    tl_barrier barrier; /* all zero at first, like the rest */
-    atomic_int failed;
-    tl_fault fault; /* filled when it fails */
+    int workers;     /* threads there is scratch for */
+    char *slab;      /* plan->slab_bytes */
+    char *scratch;   /* plan->scratch_bytes for each of the workers */
+    uint64_t draws;  /* added to every draw's number */
+    tl_tally *tally; /* of each instruction, NULL: nobody counts */
+    tl_fault fault;  /* filled when it fails */
 } tl_exec;
 
 /* tl__operand_bytes -- of a worker's scratch that hold the operands of one instruction. */
@@ -67,7 +65,7 @@ static inline size_t tl__operand_bytes(uint32_t most)
     return ((sizeof(tl_strided) + sizeof(char *)) * most + 63) / 64 * 64;
 }
 
-/* tl__plan_workers -- how many threads it is worth running a plan with, at most tl_threads(). */
+/* tl__plan_workers -- how many threads a run of the plan that starts now takes. */
 TL_API int tl__plan_workers(const tl_plan *p);
 
 /* tl__execute -- runs a plan whose bases are bound, with x->workers threads at most. Returns TL_OK,

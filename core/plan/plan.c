@@ -6,7 +6,6 @@
 #include "core/plan/plan.h"
 #include "core/plan/note.h"
 
-#include <math.h>
 #include <string.h>
 
 void tl__plan_free(tl_plan *p)
@@ -44,9 +43,7 @@ static void run_passes(tl_graph *g, tl_plan *p)
     if (on & TL_PASS_REDUCE)
         tl__pass_band(g);
     tl__pass_arrange(g);
-    p->shared_work = tl__pass_share(g);
-    if (on & TL_SHARE_ALL)
-        p->shared_work = HUGE_VAL;
+    p->workers = tl__pass_share(g);
     if (!g->code)
         tl__emit(p, g);
 }

@@ -147,7 +147,7 @@ typedef struct tl_plan {
     size_t slab_bytes;
     size_t scratch_bytes; /* that each thread which runs it takes beside the slab */
     size_t local_bytes;   /* of it for values that each thread has to itself */
-    double shared_work;   /* operations of a run that threads share */
+    int workers;          /* threads that it is worth running with */
     uint32_t most;        /* operands of an instruction */
     uint64_t ninstrs;
     tl_buffer *buffer;

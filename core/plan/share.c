@@ -19,12 +19,14 @@
 #include "core/plan/steps.h"
 
 #include "core/space.h"
+#include "core/threads.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Operations, roughly: of an instruction that is worth a share, and of a wait. */
-static const double WORTH = 1e5, WAIT = 1e6;
+/* Operations, roughly: of an instruction that is worth a share, of a wait, and those shared in a run
+ * that are worth one more thread. */
+static const double WORTH = 1e5, WAIT = 1e6, THREAD = 2e6;
 
 /* tl_touch -- which elements of a buffer the workers touch: those of one cut; all by worker 0
  * (extent 0); or any (extent -1). */
@@ -328,19 +330,21 @@ static double total_work(const tl_graph *g, uint32_t block, double *shared)
     return work * (double)b->T;
 }
 
-double tl__pass_share(tl_graph *g)
+int tl__pass_share(tl_graph *g)
 {
     tl_sharing h = {.g = g,
                     .root = tl__graph_alloc(g, g->nvals + 1, sizeof *h.root),
                     .touched = tl__graph_alloc(g, g->nvals + 1, sizeof *h.touched)};
     double shared = 0;
     if (g->code)
-        return 0;
+        return 1;
     for (uint32_t v = 0; v < g->nvals; v++)
         h.root[v] = (tl_root_state){{0, NOBODY}, {0, NOBODY}};
     for (uint32_t b = 0; b < g->nblocks && !g->code; b++)
         share_block(g, b, &h);
     if (!g->code && g->nblocks)
         total_work(g, 0, &shared);
-    return shared;
+    if (tl__passes() & TL_SHARE_ALL || shared >= TL_THREADS_MAX * THREAD)
+        return TL_THREADS_MAX;
+    return 1 + (int)(shared / THREAD);
 }

@@ -63,8 +63,8 @@ TL_API tl_shape tl__iteration(const tl_shape *s);
 TL_API void tl__iteration_strides(const tl_graph *g, uint32_t operand, const tl_shape *shape,
                                   int64_t *stride);
 
-/* tl__pass_share -- decides all that; returns the operations of a run that are shared. */
-TL_API double tl__pass_share(tl_graph *g);
+/* tl__pass_share -- decides all that; returns how many threads the plan is worth. */
+TL_API int tl__pass_share(tl_graph *g);
 
 /* tl__contraction_define -- product v with its operands where they lie; *labels is filled for it.
  * What it points at is stale when the graph gets a new value. */
