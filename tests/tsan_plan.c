@@ -159,6 +159,7 @@ int main(void)
     uv_thread_t thread[HOSTS];
     int wrong = 0;
     tl_set_threads(1);
+    tl__set_period_rows(2 * B);
     tl_tape *tape = tl_tape_new(NULL);
     for (int h = 0; h < HOSTS; h++)
         for (int k = 0; k < PROGRAMS; k++) {

@@ -195,13 +195,11 @@ static void run_period(tl_worker *w, const tl_plan_block *b, int64_t first, int6
         if (w->count == 1 && has_failed(w))
             return;
     }
-    if (b->trail == b->ninstrs)
-        return;
     position[0] = first;
     w->time = n;
-    meet(w);
     run_instrs(w, b, b->trail, b->ninstrs);
-    meet(w);
+    if (b->steps == 0 && b->trail < b->ninstrs) /* else the next period begins with waiting */
+        meet(w);
 }
 
 static void run_loop(tl_worker *w, const tl_plan_block *b)

@@ -301,6 +301,8 @@ static void share_block(tl_graph *g, uint32_t block, tl_sharing *h)
         for (uint32_t k = 0; k < b->nsteps; k++)
             if (g->step[b->steps[k]].phase != TL_STEPS)
                 share_freely(g, &g->step[b->steps[k]], &former);
+            else
+                former = 1;
         return;
     }
     for (uint32_t k = 0; k < b->nsteps; k++)
