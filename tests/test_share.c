@@ -22,6 +22,7 @@ enum { ROOM = 1 << 16, MOST = 4, ROWS = 2 /* the axis before the last, for sums 
 static void share(int threads)
 {
     const unsigned passes = tl__passes() & ~(unsigned)TL_SHARE_ALL;
+    tl__set_period_rows(7); /* periods of a few steps */
     tl__set_passes(threads ? passes | TL_SHARE_ALL : passes);
     cr_assert_eq(tl_set_threads(threads ? threads : 1), TL_OK);
 }
@@ -179,7 +180,6 @@ static int64_t sequence_numbers(uint64_t variant, double *out)
 
 Test(share, training_steps_of_all_cells_have_the_same_bits)
 {
-    tl__set_period_rows(7); /* periods of two steps or three */
     for (uint64_t variant = 0; variant < 2 * CELLS * KINDS; variant++)
         hold_same("sequence", sequence_numbers, variant);
 }
