@@ -74,6 +74,7 @@ static int count(const char *text, const char *words)
 
 Test(pack, what_a_loop_shares_is_packed_before_it)
 {
+    tl__set_period_rows(384); /* all steps of these loops are one period */
     if (tl__panels_bytes(TL_F32, H, H) == 0)
         return; /* this machine reads no panels */
     model m = model_new();
