@@ -224,7 +224,10 @@ void tl__arena_close(tl_arena *a)
 
 /* ---- buffers --------------------------------------------------------------------------------- */
 
-/* A buffer and its data are one aligned block:  tl_buf, 64 bytes | room bytes | PAD
+/* A buffer and its data are one aligned block:  tl_buf, 64 bytes | stagger | room bytes | PAD
+ *
+ * Large blocks come from the system at one place of a page, so equal elements of several arrays
+ * would fall on the same lines of the nearest cache: each starts some lines later than the one before.
  *
  * `room` is one of the class sizes 4/4, 5/4, 6/4, 7/4 times a power of two, so at most a quarter
  * is unused and an idle block fits every request of its class. Idle blocks are chained through
@@ -234,6 +237,9 @@ enum {
     LOG_MIN = 6,
     LOG_MAX = 28,
     CLASSES = (LOG_MAX - LOG_MIN) * 4 + 1,
+    STAGGERED = 1 << 15, /* bytes from which on */
+    STAGGER = 5 * 64,
+    STAGGERS = 12,
     IDLE_MAX = 64
 };
 static const size_t IDLE_BYTES_MAX = (size_t)256 << 20;
@@ -326,6 +332,8 @@ __attribute__((destructor)) static void at_exit(void)
         tl__memory_trim();
 }
 
+static atomic_uint staggers;
+
 tl_buf *tl__buf_new(size_t bytes)
 {
     _Static_assert(sizeof(tl_buf) <= HEADER, "a buffer's data starts on a cache line of its own");
@@ -334,14 +342,17 @@ tl_buf *tl__buf_new(size_t bytes)
     size_t room;
     tl_buf *b = idle_take(class_of(bytes, &room));
     if (!b) {
-        b = obtain_aligned(HEADER + room);
+        const int turn = room < STAGGERED ? 0 : atomic_fetch_add(&staggers, 1) % STAGGERS;
+        const size_t later = (size_t)turn * STAGGER;
+        b = obtain_aligned(HEADER + later + room);
         if (!b)
             return NULL;
         b->room = room;
+        b->later = (uint32_t)later;
     }
     atomic_init(&b->refs, 1);
     b->bytes = bytes;
-    b->data = (char *)b + HEADER;
+    b->data = (char *)b + HEADER + b->later;
     b->borrowed = 0;
     b->packs = NULL;
     return b;

@@ -61,8 +61,9 @@ TL_API void tl__arena_close(tl_arena *a);
 typedef struct tl_packs tl_packs;
 typedef struct tl_buf {
     atomic_int refs;
-    size_t bytes; /* asked for */
-    size_t room;  /* there */
+    size_t bytes;   /* asked for */
+    size_t room;    /* there */
+    uint32_t later; /* bytes before data that are left out */
     void *data;
     int borrowed;    /* data belongs to the caller */
     tl_packs *packs; /* packs.h */

@@ -17,7 +17,7 @@ enum { TL_TILE_IN = 4 }; /* operands of one step at most */
 
 typedef struct tl_tile_step {
     tl_tile_fn fn;
-    tl_form form; /* plain arithmetic of two operands may be joined with its reader */
+    tl_form form;   /* plain arithmetic of two operands may be joined with its reader */
     tl_dtype dtype; /* of the result */
     int nin;
     int in[TL_TILE_IN]; /* values */

@@ -7,7 +7,8 @@
  *
  * The level of a pointwise value is that of the pointwise values it reads element by element in
  * the same extents, and one more than that of anything else it reads; a group is what has one
- * block, one level and one iteration space. Whatever leads from one group to another raises the
+ * block, one level and one iteration space; of many elements only what reads one another or reads the
+ * same, so that each group streams few arrays. Whatever leads from one group to another raises the
  * level, so groups never wait for one another in a circle. */
 #include "core/plan/steps.h"
 
@@ -15,7 +16,7 @@
 
 #include <string.h>
 
-enum { MOST = 48 }; /* values of a group */
+enum { MOST = 48, MANY = 4096 }; /* values of a group; elements */
 
 void tl__list_add(tl_graph *g, tl_list *l, uint32_t x)
 {
@@ -152,11 +153,45 @@ static void sink_levels(tl_graph *g, const tl_block *b)
 
 typedef struct tl_groups {
     uint32_t *table, size; /* hash table of the steps that still take values */
+    uint32_t *kin;         /* by value: towards the one that stands for all its kin */
 } tl_groups;
 
-static uint32_t hash_group(uint32_t level, const tl_shape *s)
+static uint32_t kin_of(tl_groups *t, uint32_t v)
 {
-    uint64_t h = level + 1;
+    while (t->kin[v] != v)
+        v = t->kin[v] = t->kin[t->kin[v]];
+    return v;
+}
+
+/* find_kin -- pointwise values of one level that read one another, or the same. */
+static void find_kin(tl_graph *g, tl_groups *t, const tl_block *b)
+{
+    uint32_t *reader = tl__graph_alloc(g, g->nvals + 1, sizeof *reader); /* plus one */
+    for (uint32_t k = 0; reader && k < b->norder; k++) {
+        const uint32_t v = b->order[k];
+        const tl_val *x = &g->val[v];
+        for (uint32_t i = 0; i < x->nin && tl__is_pointwise(x); i++) {
+            const uint32_t u = tl__through_views(g, x->in[i]);
+            if (tl__const_behind(g, u) != TL_NONE)
+                continue;
+            if (reads_within(g, x, x->in[i]) && g->val[u].level == x->level)
+                t->kin[kin_of(t, v)] = kin_of(t, u);
+            else if (reader[u] && g->val[reader[u] - 1].level == x->level)
+                t->kin[kin_of(t, v)] = kin_of(t, reader[u] - 1);
+            reader[u] = v + 1;
+        }
+    }
+}
+
+/* family_of -- what a value of many elements has in common with its group; others take all. */
+static uint32_t family_of(const tl_graph *g, tl_groups *t, uint32_t v)
+{
+    return tl_shape_count(g->val[v].shape) > MANY ? kin_of(t, v) : TL_NONE;
+}
+
+static uint32_t hash_group(uint32_t level, uint32_t family, const tl_shape *s)
+{
+    uint64_t h = ((uint64_t)family << 32) + level + 1;
     for (int a = 0; a < s->rank; a++)
         h = (h * 0x9e3779b97f4a7c15u) ^ (uint64_t)s->dim[a] ^ (h >> 31);
     return (uint32_t)((h * 0x9e3779b97f4a7c15u) >> 32);
@@ -170,10 +205,12 @@ static void group(tl_graph *g, tl_groups *t, uint32_t v)
         return;
     }
     const tl_shape shape = tl__iteration(&x->shape);
-    uint32_t at = hash_group(x->level, &shape) & (t->size - 1);
+    const uint32_t family = family_of(g, t, v);
+    uint32_t at = hash_group(x->level, family, &shape) & (t->size - 1);
     for (; t->table[at] != TL_NONE; at = (at + 1) & (t->size - 1)) {
         const tl_val *first = &g->val[g->step[t->table[at]].val.at[0]];
         if (first->block == x->block && first->phase == x->phase && first->level == x->level &&
+            family_of(g, t, g->step[t->table[at]].val.at[0]) == family &&
             tl_shape_equal(tl__iteration(&first->shape), shape))
             break;
     }
@@ -241,7 +278,7 @@ static void find_materials(tl_graph *g)
 
 void tl__pass_fuse(tl_graph *g)
 {
-    tl_groups t = {NULL, 64};
+    tl_groups t = {NULL, 64, tl__graph_alloc(g, g->nvals + 1, sizeof *t.kin)};
     if (g->code)
         return;
     while (t.size < 2 * g->nvals)
@@ -250,6 +287,8 @@ void tl__pass_fuse(tl_graph *g)
     if (!t.table)
         return;
     memset(t.table, 0xff, t.size * sizeof *t.table);
+    for (uint32_t v = 0; v < g->nvals; v++)
+        t.kin[v] = v;
     find_materials(g);
     for (uint32_t b = 0; b < g->nblocks && !g->code; b++) {
         for (uint32_t k = 0; k < g->block[b].norder; k++) {
@@ -257,6 +296,7 @@ void tl__pass_fuse(tl_graph *g)
             x->level = level_of(g, x);
         }
         sink_levels(g, &g->block[b]);
+        find_kin(g, &t, &g->block[b]);
     }
     for (uint32_t b = 0; b < g->nblocks; b++)
         for (uint32_t k = 0; k < g->block[b].norder && !g->code; k++) {
