@@ -23,9 +23,9 @@ static const struct {
     const char *name;
     unsigned bit;
 } pass_names[] = {
-    {"-fuse", TL_PASS_FUSE}, {"-hoist", TL_PASS_HOIST},   {"-layout", TL_PASS_LAYOUT},
-    {"-sink", TL_PASS_SINK}, {"-period", TL_PASS_PERIOD}, {"-reduce", TL_PASS_REDUCE},
-    {"-pack", TL_PASS_PACK},
+    {"-fuse", TL_PASS_FUSE}, {"-hoist", TL_PASS_HOIST},       {"-layout", TL_PASS_LAYOUT},
+    {"-sink", TL_PASS_SINK}, {"-period", TL_PASS_PERIOD},     {"-reduce", TL_PASS_REDUCE},
+    {"-pack", TL_PASS_PACK}, {"-simplify", TL_PASS_SIMPLIFY}, {"-recompute", TL_PASS_RECOMPUTE},
 };
 enum {
     PASSES = sizeof pass_names / sizeof *pass_names,

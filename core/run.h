@@ -26,7 +26,9 @@ enum {
     TL_PASS_PERIOD = 16,
     TL_PASS_REDUCE = 32,
     TL_PASS_PACK = 64,
-    TL_SHARE_ALL = 128 /* threads share whatever they can, however small; off, "+share" */
+    TL_PASS_SIMPLIFY = 128,
+    TL_PASS_RECOMPUTE = 256,
+    TL_SHARE_ALL = 1 << 15 /* threads share whatever they can, however small; off, "+share" */
 };
 TL_API unsigned tl__passes(void);
 TL_API void tl__set_passes(unsigned mask);

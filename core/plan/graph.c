@@ -102,6 +102,20 @@ uint32_t tl__graph_copy(tl_graph *g, uint32_t v, uint32_t block, tl_shape shape)
     return g->code ? TL_NONE : tl__graph_add(g, &tl__op_copy, block, g->val[v].dtype, shape, 1, &v);
 }
 
+void tl__graph_show(tl_graph *g, uint32_t v, uint32_t u)
+{
+    uint32_t *in = tl__graph_alloc(g, 1, sizeof *in);
+    if (!in)
+        return;
+    *in = u;
+    tl_val *x = &g->val[v];
+    x->op = &tl_op_detach;
+    x->nin = 1;
+    x->in = in;
+    x->ni = 0;
+    x->loop = x->of = TL_NONE;
+}
+
 int tl__graph_within(const tl_graph *g, uint32_t b, uint32_t outer)
 {
     while (b != TL_NONE && b != outer)
@@ -166,6 +180,7 @@ static void add_member(tl_graph *g, const tl_tape *tape, const tl_stretch *s, ui
     tl_val *x = &g->val[v];
     x->node = m;
     x->keep = (s->member[m].flags & TL_MEMBER_KEEP) != 0;
+    x->one = (s->member[m].flags & TL_MEMBER_ONE) != 0;
     x->steady = (s->member[m].flags & TL_MEMBER_STEADY) != 0;
     if (is_leaf) {
         x->via = TL_BOUND;

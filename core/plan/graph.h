@@ -75,6 +75,7 @@ typedef struct tl_val {
     uint8_t candidate; /* may be written into a carry's room */
     uint8_t material;  /* a constant that somebody reads from memory */
     uint8_t numbers;   /* has attributes that are bound when run */
+    uint8_t one;       /* a constant that is 1 in every run */
     uint8_t resolved;
     uint8_t steady;  /* a leaf that will be the same in many runs */
     uint8_t origin;  /* tl_origin */
@@ -149,6 +150,9 @@ TL_API uint32_t tl__graph_add(tl_graph *g, const tl_op *op, uint32_t block, tl_d
 TL_API uint32_t tl__graph_const(tl_graph *g, uint32_t block, tl_dtype dtype);
 TL_API uint32_t tl__graph_copy(tl_graph *g, uint32_t v, uint32_t block, tl_shape shape);
 
+/* tl__graph_show -- v becomes a view of all of u. */
+TL_API void tl__graph_show(tl_graph *g, uint32_t v, uint32_t u);
+
 /* tl__graph_mark -- dead code: `needed` and `uses` of all values anew, from those that survive. */
 TL_API void tl__graph_mark(tl_graph *g);
 /* tl__graph_order -- operands of the loops anew (whatever their bodies read from outside), then
@@ -164,6 +168,8 @@ extern TL_API const tl_op tl__op_copy, tl__op_room, tl__op_iota, tl__op_rows, tl
 
 /* The passes, in the order in which they run; each is in the file of its name. */
 TL_API void tl__pass_same(tl_graph *g);
+TL_API void tl__pass_recompute(tl_graph *g);
+TL_API void tl__pass_simplify(tl_graph *g);
 TL_API void tl__pass_hoist(tl_graph *g);
 TL_API void tl__pass_lift(tl_graph *g);
 TL_API void tl__pass_sink(tl_graph *g);

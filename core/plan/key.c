@@ -7,7 +7,7 @@
  *     leaf   0  | dtype, rank                | extents | strides
  *
  * A leaf is described where it is first read. Addresses, offsets, constants, draw numbers are
- * read again at each run. */
+ * read again at each run; of a constant the key says whether it is 1, and nothing else. */
 #include "core/machine.h"
 #include "core/plan/stretch.h"
 #include "core/space.h"
@@ -89,6 +89,8 @@ static void write_node(tl_writer *w, uint32_t slot, uint32_t flags)
     const tl_node *n = &w->tape->nodes[slot];
     const int rank = n->shape.rank, is_loop = n->op->kind == TL_LOOP;
     const uint32_t pairs = (n->nin + 1) / 2;
+    if (n->op == &tl_op_const && n->attr.r[0] == 1.0)
+        flags |= TL_MEMBER_ONE;
     write_leaves(w, n);
     add_member(w, slot, flags);
     uint64_t *at = room(w, 2 + (uint32_t)rank + (uint32_t)n->attr.ni + pairs);

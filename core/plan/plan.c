@@ -1,6 +1,7 @@
 /* plan.c -- makes a plan: from the stretch to the graph, through the passes, to instructions.
  *
- *     stretch --> graph --> same --> hoist --> lift --> sink --> narrow    what is computed
+ *     stretch --> graph --> same --> recompute --> simplify
+ *                 hoist --> lift --> sink --> narrow                 what is computed
  *                 settle --> period --> lower --> address --> pack   where
  *                 fuse --> band --> arrange --> share --> layout, emit --> plan   when and how */
 #include "core/plan/plan.h"
@@ -20,6 +21,10 @@ static void run_passes(tl_graph *g, tl_plan *p)
 {
     const unsigned on = tl__passes();
     tl__pass_same(g);
+    if (on & TL_PASS_RECOMPUTE)
+        tl__pass_recompute(g);
+    if (on & TL_PASS_SIMPLIFY)
+        tl__pass_simplify(g);
     if (on & TL_PASS_HOIST) {
         tl__pass_hoist(g);
         tl__pass_lift(g);

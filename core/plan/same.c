@@ -46,21 +46,6 @@ static int is_same(const tl_graph *g, uint32_t a, uint32_t b)
     return memcmp(x->in, y->in, x->nin * sizeof *x->in) == 0;
 }
 
-/* show -- v shows u. */
-static void show(tl_graph *g, uint32_t v, uint32_t u)
-{
-    uint32_t *in = tl__graph_alloc(g, 1, sizeof *in);
-    if (!in)
-        return;
-    *in = u;
-    tl_val *x = &g->val[v];
-    x->op = &tl_op_detach;
-    x->nin = 1;
-    x->in = in;
-    x->ni = 0;
-    x->loop = x->of = TL_NONE;
-}
-
 void tl__pass_same(tl_graph *g)
 {
     uint32_t size = 64, *table, *first;
@@ -94,7 +79,7 @@ void tl__pass_same(tl_graph *g)
             }
             first[v] = table[at];
             if (x->keep) /* a survivor goes by its own name */
-                show(g, v, table[at]);
+                tl__graph_show(g, v, table[at]);
         }
     for (uint32_t b = 0; b < g->nblocks; b++)
         for (uint32_t i = 0; i < g->block[b].ncarries; i++) {

@@ -13,8 +13,8 @@
 
 #include "core/run.h"
 
-/* STEADY: a leaf that will be the same in many runs. */
-enum { TL_MEMBER_LEAF = 1, TL_MEMBER_KEEP = 2, TL_MEMBER_STEADY = 4 };
+/* STEADY: a leaf that will be the same in many runs. ONE: a constant that is 1. */
+enum { TL_MEMBER_LEAF = 1, TL_MEMBER_KEEP = 2, TL_MEMBER_STEADY = 4, TL_MEMBER_ONE = 8 };
 
 typedef struct tl_member {
     uint32_t slot;
