@@ -176,7 +176,9 @@ static uint32_t period_rows(tl_periods *p, uint32_t u)
         g->val[r].in = in; /* full when the last step has written its row */
         g->val[r].nin = 1;
     } else {
-        r = tl__graph_add(g, &tl__op_rows, p->block, x.dtype, shape, 1, &u);
+        /* of the loop itself: the loop must not wait for its own result */
+        const uint32_t from = body != TL_NONE ? body : u;
+        r = tl__graph_add(g, &tl__op_rows, p->block, x.dtype, shape, 1, &from);
         if (r == TL_NONE)
             return r;
         g->val[r].via = TL_VIA_ROWS;
