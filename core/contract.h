@@ -55,4 +55,12 @@ TL_API int64_t tl__contraction_split(const tl_contraction *q);
 TL_API int tl__contraction_run(const tl_contraction *q, const void *a, const void *b,
                                int accumulate, void *out, int64_t time, int part, int parts);
 
+/* tl__contract -- runs a TL_CONTRACTION (labels as in op.h) over strided operands, merging axes
+ * into as few and large products as the strides allow; what cannot be merged is looped over, and
+ * summed axes that do not merge are copied together first, so the bits of an element depend on the
+ * labels and extents only. accumulate adds into out instead of storing. Returns TL_OK, TL_ENOMEM,
+ * or TL_EDTYPE for i32. */
+TL_API int tl__contract(const tl_attr *labels, const tl_strided *a, const tl_strided *b,
+                        int accumulate, const tl_strided *out);
+
 #endif

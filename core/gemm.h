@@ -38,14 +38,6 @@ TL_API void tl__panels_pack(tl_dtype dtype, int64_t k, int64_t n, tl_matrix b, v
 TL_API int tl__gemm_packed(tl_dtype dtype, int64_t all, int64_t m, int64_t first, int64_t n,
                            int64_t k, tl_matrix a, const void *panels, int accumulate, tl_matrix c);
 
-/* tl__contract -- runs a TL_CONTRACTION (labels as in op.h) over strided operands, merging axes
- * into as few and large products as the strides allow; what cannot be merged is looped over, and
- * summed axes that do not merge are copied together first, so the bits of an element depend on the
- * labels and extents only. accumulate adds into out instead of storing. Returns TL_OK, TL_ENOMEM,
- * or TL_EDTYPE for i32. */
-TL_API int tl__contract(const tl_attr *labels, const tl_strided *a, const tl_strided *b,
-                        int accumulate, const tl_strided *out);
-
 /* tl__gemm_family -- "skx", "haswell", "zen3", ...: the kernel family BLIS chose. */
 TL_API const char *tl__gemm_family(void);
 

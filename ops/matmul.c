@@ -7,7 +7,7 @@
  * stands, so no case is written twice and second order is free. */
 #include "ops/matmul.h"
 
-#include "core/gemm.h"
+#include "core/contract.h"
 #include "core/space.h"
 #include "ops/registry.h"
 
