@@ -1,4 +1,4 @@
-/* index.h -- picking elements by number, and adding them back: the i32 operands have no gradient.
+/* index.h -- picking rows by number, and adding them back: the i32 operands have no gradient.
  *
  * Every index is checked when it runs; one outside its range is TL_ERANGE, a message with the
  * index, its position and the range, and nothing is published. Additions to one element happen in
@@ -22,13 +22,6 @@ TL_API tl_tensor tl_embedding(tl_tensor w, tl_tensor idx, int64_t padding);
 
 /* tl_one_hot -- 1 at [i..., idx[i...]], else 0: [I...,K] of any dtype. No gradient. */
 TL_API tl_tensor tl_one_hot(tl_tensor idx, int64_t K, tl_dtype dtype);
-
-/* tl_take_along -- out[i,j,k] = a[i,idx[i,j,k],k] for axis 1, and likewise for others. idx i32 has
- * a's rank and extents but for this axis, and the result idx's shape. */
-TL_API tl_tensor tl_take_along(tl_tensor a, tl_tensor idx, int axis);
-/* tl_put_along -- its adjoint: zeros of src's shape but with `extent` along this axis, src[i,j,k]
- * added at [i,idx[i,j,k],k]. idx has src's shape. */
-TL_API tl_tensor tl_put_along(tl_tensor src, tl_tensor idx, int axis, int64_t extent);
 
 TL_END_DECLS
 #endif

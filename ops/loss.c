@@ -3,8 +3,8 @@
 
 #include "core/op.h"
 #include "core/space.h"
+#include "ops/along.h"
 #include "ops/elementwise.h"
-#include "ops/index.h"
 #include "ops/reduce.h"
 
 #include <float.h>

@@ -4,6 +4,7 @@
 
 #include "core/grad.h"
 #include "core/space.h"
+#include "ops/along.h"
 #include "ops/elementwise.h"
 #include "ops/index.h"
 #include "ops/loss.h"

@@ -1,25 +1,7 @@
 /* test_verify.c -- tl_cell_verify: passes what is right, and names what is planted. */
 #include "core/grad.h"
-#include "core/memory.h"
 #include "core/op.h"
-#include "nn/nn.h"
-#include "ops/ops.h"
-
-#include <criterion/criterion.h>
-#include <math.h>
-#include <string.h>
-
-static tl_verify_report report;
-static char text[32768];
-
-static void verify(const tl_cell *cell, int I, int H, const tl_verify_opts *o, int code)
-{
-    tl_err err = {0};
-    int got = tl_cell_verify(cell, I, H, o, &report, &err);
-    tl_verify_text(&report, text, sizeof text);
-    cr_assert_eq(got, code, "got %d: %s\n%s", got, err.message, text);
-    cr_assert_eq(report.pass, code == TL_OK);
-}
+#include "tests/verifytest.h"
 
 static void passes(tl_cell cell)
 {
@@ -28,21 +10,6 @@ static void passes(tl_cell cell)
         cr_assert(report.ran[c] && report.passed[c], "%s", text);
     cr_assert(report.failed == 0 && report.first == -1 && !report.message[0]);
     cr_assert(strstr(text, "PASS"), "%s", text);
-    tl_verify_report_close(&report);
-}
-
-/* The first failed check is this one, its sentence has this in it, and it is printed. */
-static void fails(tl_cell cell, tl_verify_check check, const char *part)
-{
-    verify(&cell, 2, 3, NULL, TL_ESTATE);
-    cr_assert_lt(report.first, report.nlines);
-    cr_assert_eq(report.lines[report.first].check, check, "%s", text);
-    cr_assert(strstr(report.message, part), "got \"%s\", want \"%s\" in it", report.message, part);
-    cr_assert(report.ran[check] && !report.passed[check]);
-    cr_assert(strstr(text, report.message) && strstr(text, "FAIL"), "%s", text);
-    for (int i = 0; i < report.first; i++)
-        cr_assert(report.lines[i].pass);
-    cr_assert(!report.lines[report.first].pass);
     tl_verify_report_close(&report);
 }
 
@@ -67,25 +34,6 @@ Test(verify, gru_passes)
     passes(tl_gru_cell(NULL));
     o.reset_before = 1;
     passes(tl_gru_cell(&o));
-}
-
-/* All cells below: z = x W' + h U' + b, with something done to it. */
-enum { W, U, BIAS };
-
-static tl_tensor sum_of_inputs(const tl_tensor *w, tl_tensor x, tl_tensor h)
-{
-    tl_tensor none = {0};
-    return tl_add(tl_linear(x, w[W], w[BIAS]), tl_linear(h, w[U], none));
-}
-
-static tl_cell cell_of(tl_step_fn step)
-{
-    tl_cell c = tl_cell_make("planted", step);
-    tl_cell_param_add(&c, "w", "H,I", tl_init_recurrent());
-    tl_cell_param_add(&c, "u", "H,H", tl_init_recurrent());
-    tl_cell_param_add(&c, "b", "H", tl_init_constant(0));
-    tl_cell_state_add(&c, "h", "H");
-    return c;
 }
 
 /* h' = tanh(x W' + h U' + b) * m with a mask drawn in begin, noise drawn in each step, and a state
@@ -425,82 +373,4 @@ Test(verify, a_state_that_is_never_replaced_is_caught_unless_allowed)
     o.unchanged = 1;
     verify(&c, 2, 3, &o, TL_OK);
     tl_verify_report_close(&report);
-}
-
-/* ---- what does not run ----------------------------------------------------------------------- */
-
-static tl_tensor misshapen_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
-                                tl_tensor *state, const tl_tensor *aux)
-{
-    (void)cell, (void)aux;
-    return state[0] = tl_matmul(w[U], state[0]);
-    (void)x;
-}
-
-Test(verify, a_step_that_does_not_record_is_reported_with_the_tapes_message)
-{
-    fails(cell_of(misshapen_step), TL_VERIFY_RECORD, "matmul");
-}
-
-static tl_tensor infinite_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
-                               tl_tensor *state, const tl_tensor *aux)
-{
-    (void)cell, (void)aux;
-    return state[0] = tl_log(tl_sub(tl_tanh(sum_of_inputs(w, x, state[0])),
-                                    tl_ones(x.tape, TL_F64, tl_shape0())));
-}
-
-Test(verify, numbers_that_are_not_finite_are_reported)
-{
-    fails(cell_of(infinite_step), TL_VERIFY_RECORD, "not finite");
-}
-
-Test(verify, wrong_arguments_are_refused)
-{
-    tl_err err = {0};
-    tl_cell c = tl_rnn_cell(NULL), wrong = tl_cell_make("wrong", NULL);
-    tl_verify_opts o = tl_verify_defaults();
-    cr_assert_eq(tl_cell_verify(&c, 2, 3, NULL, NULL, &err), TL_EINVAL);
-    cr_assert_eq(tl_cell_verify(NULL, 2, 3, NULL, &report, &err), TL_EINVAL);
-    cr_assert_eq(tl_cell_verify(&wrong, 2, 3, NULL, &report, &err), TL_EINVAL);
-    cr_assert_eq(tl_cell_verify(&c, 0, 3, NULL, &report, &err), TL_EINVAL);
-    o.T = 1;
-    cr_assert_eq(tl_cell_verify(&c, 2, 3, &o, &report, &err), TL_EINVAL);
-    cr_assert(strstr(err.message, "T 1"), "%s", err.message);
-    tl_verify_report_close(&report);
-    tl_verify_report_close(NULL);
-}
-
-Test(verify, text_is_cut_off_where_it_does_not_fit)
-{
-    tl_cell c = tl_rnn_cell(NULL);
-    char small[64], none[1] = {'x'};
-    verify(&c, 2, 3, NULL, TL_OK);
-    tl_verify_text(&report, small, sizeof small);
-    cr_assert_eq(strlen(small), sizeof small - 1);
-    cr_assert_str_eq(small + sizeof small - 4, "...");
-    tl_verify_text(&report, none, sizeof none);
-    cr_assert_eq(none[0], 0);
-    tl_verify_report_close(&report);
-    cr_assert_str_eq(tl_verify_text(&report, small, sizeof small), "nothing was verified\n");
-    cr_assert_str_eq(tl_verify_name(TL_VERIFY_ROWS), "rows");
-    cr_assert_str_eq(tl_verify_name((tl_verify_check)99), "unknown");
-}
-
-/* Allocations fail one after the other, more and more sparsely tried: never a pass, never a crash.
- * */
-Test(verify, a_lack_of_memory_is_an_error)
-{
-    tl_cell c = tl_rnn_cell(NULL);
-    for (long n = 1; n < 100000; n += 1 + n / 4) {
-        tl_err err = {0};
-        tl__fail_after(n);
-        int code = tl_cell_verify(&c, 2, 3, NULL, &report, &err);
-        tl__fail_after(0);
-        tl_verify_report_close(&report);
-        if (code == TL_OK)
-            return;
-        cr_assert_eq(code, TL_ENOMEM, "%ld: %s", n, err.message);
-    }
-    cr_assert_fail("never enough memory");
 }
