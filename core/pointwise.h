@@ -10,7 +10,7 @@
  * formula in tl_ calls (g, a, b, out, tensors). Write it so that it is right for f32 and f64
  * alike: whole numbers as constants.
  *
- * HOW THE SOURCES ARE COMPILED. core/move.c, core/pair.c, core/space.c, core/sum.c and
+ * HOW THE SOURCES ARE COMPILED. core/fold.c, core/move.c, core/pair.c, core/space.c and
  * ops/elementwise.c are each compiled
  *
  *     as they are                   descriptors, adjoints, public functions

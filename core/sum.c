@@ -10,149 +10,18 @@
  *     rows,   [.., R, Q]   each of Q columns adds its rows in order, in blocks of 64; blocks in
  *                          order
  *
- * Kernels add one block into a sum; what is not contiguous is packed first, block by block.
- * Compiled as core/pointwise.h says. */
+ * Kernels (fold.h) add one block into a sum; what is not contiguous is packed first, block by
+ * block. */
 #include "core/sum.h"
 
+#include "core/fold.h"
 #include "core/memory.h"
-#include "core/pointwise.h"
+#include "core/op.h"
 #include "core/space.h"
 
 #include <string.h>
 
-enum { ROWS = 64, LANE_BYTES = 256 };
-
-#define ROW_NAME(T, ISA) tl__sum_row_##T##_##ISA
-#define ROWS_NAME(T, ISA) tl__sum_rows_##T##_##ISA
-
-#if defined(TL_KERNELS)
-
-#define THIS_ROW(T, ISA) ROW_NAME(T, ISA)
-#define THIS_ROWS(T, ISA) ROWS_NAME(T, ISA)
-
-/* The LANE_BYTES of lanes are as many vectors as that takes, each in a register of its own. */
-/* clang-format off */
-#define EACH_OF_4(X, T) X(0, T) X(1, T) X(2, T) X(3, T)
-#define EACH_OF_8(X, T) EACH_OF_4(X, T) X(4, T) X(5, T) X(6, T) X(7, T)
-#define EACH_OF_16(X, T)                                                                           \
-    EACH_OF_8(X, T) X(8, T) X(9, T) X(10, T) X(11, T) X(12, T) X(13, T) X(14, T) X(15, T)
-#if TL_VECTOR_BYTES == 64
-#define EACH_ACC EACH_OF_4
-#elif TL_VECTOR_BYTES == 32
-#define EACH_ACC EACH_OF_8
-#else
-#define EACH_ACC EACH_OF_16
-#endif
-/* clang-format on */
-#define ACC_ZERO(K, T) v##T acc##K = {0};
-#define ACC_START(K, T) v##T acc##K = goes_on ? v_load_##T(s + K * W) : (v##T){0};
-#define ACC_ADD(K, T) acc##K += v_load_##T(x + K * W);
-#define ACC_ADD_PART(K, T)                                                                         \
-    if (n >= (K + 1) * W)                                                                          \
-        acc##K += v_load_##T(x + K * W);                                                           \
-    else if (n > K * W)                                                                            \
-        acc##K += v_load_zeros_##T(x + K * W, n - K * W);
-#define ACC_ADD_ROW(K, T) acc##K += v_load_##T(row + K * W);
-#define ACC_SUM(K, T) v_store_##T(s + K * W, goes_on ? acc##K : v_load_##T(s + K * W) + acc##K);
-#define ACC_STORE(K, T) v_store_##T(lane + K * W, acc##K);
-
-/* add_quad -- 16 bytes of lanes onto others: as wide as every instruction set of x86-64. */
-#define ADD_QUAD(T)                                                                                \
-    static inline void add_quad_##T(v_element_##T *to, const v_element_##T *from)                  \
-    {                                                                                              \
-        typedef v_element_##T quad __attribute__((vector_size(16)));                               \
-        quad a, b;                                                                                 \
-        memcpy(&a, to, sizeof a);                                                                  \
-        memcpy(&b, from, sizeof b);                                                                \
-        a += b;                                                                                    \
-        memcpy(to, &a, sizeof a);                                                                  \
-    }
-ADD_QUAD(f32)
-ADD_QUAD(f64)
-
-/* sum_row: *sum += x[0] + ... + x[n-1], one block. sum_rows: sum[j] += x[j] + x[stride + j] +
- * ..., n of them, j < q; if it goes on, sum[j] = (sum[j] + x[j]) + x[stride + j] + ... */
-#define SUM_KERNELS(T)                                                                             \
-    void THIS_ROW(T, TL_KERNELS)(int64_t n, const void *from, void *sum);                          \
-    void THIS_ROW(T, TL_KERNELS)(int64_t n, const void *from, void *sum)                           \
-    {                                                                                              \
-        enum {                                                                                     \
-            W = V_LANES_##T,                                                                       \
-            LANES = LANE_BYTES / (int)sizeof(v_element_##T),                                       \
-            QUAD = 16 / (int)sizeof(v_element_##T)                                                 \
-        };                                                                                         \
-        const v_element_##T *x = from;                                                             \
-        int used = LANES; /* lanes behind them are 0 */                                            \
-        while (used > QUAD && used / 2 >= n)                                                       \
-            used /= 2;                                                                             \
-        EACH_ACC(ACC_ZERO, T)                                                                      \
-        for (; n >= LANES; n -= LANES, x += LANES) {                                               \
-            EACH_ACC(ACC_ADD, T)                                                                   \
-        }                                                                                          \
-        EACH_ACC(ACC_ADD_PART, T)                                                                  \
-        v_element_##T lane[LANES];                                                                 \
-        EACH_ACC(ACC_STORE, T)                                                                     \
-        for (; used > QUAD; used /= 2)                                                             \
-            for (int l = 0; l < used / 2; l += QUAD)                                               \
-                add_quad_##T(lane + l, lane + l + used / 2);                                       \
-        for (int half = QUAD / 2; half > 0; half /= 2)                                             \
-            for (int l = 0; l < half; l++)                                                         \
-                lane[l] += lane[l + half];                                                         \
-        *(v_element_##T *)sum += lane[0];                                                          \
-    }                                                                                              \
-    void THIS_ROWS(T, TL_KERNELS)(int64_t n, int64_t q, const void *from, int64_t stride,          \
-                                  void *sum, int goes_on);                                         \
-    void THIS_ROWS(T, TL_KERNELS)(int64_t n, int64_t q, const void *from, int64_t stride,          \
-                                  void *sum, int goes_on)                                          \
-    {                                                                                              \
-        enum { W = V_LANES_##T };                                                                  \
-        const v_element_##T *x = from;                                                             \
-        v_element_##T *s = sum;                                                                    \
-        for (; q >= 8 * W; q -= 8 * W, x += 8 * W, s += 8 * W) {                                   \
-            EACH_OF_8(ACC_START, T)                                                                \
-            for (int64_t k = 0; k < n; k++) {                                                      \
-                const v_element_##T *row = x + k * stride;                                         \
-                EACH_OF_8(ACC_ADD_ROW, T)                                                          \
-            }                                                                                      \
-            EACH_OF_8(ACC_SUM, T)                                                                  \
-        }                                                                                          \
-        for (; q >= W; q -= W, x += W, s += W) {                                                   \
-            v##T a = goes_on ? v_load_##T(s) : (v##T){0};                                          \
-            for (int64_t k = 0; k < n; k++)                                                        \
-                a += v_load_##T(x + k * stride);                                                   \
-            v_store_##T(s, goes_on ? a : v_load_##T(s) + a);                                       \
-        }                                                                                          \
-        if (q > 0) {                                                                               \
-            v##T a = goes_on ? v_load_part_##T(s, q) : (v##T){0};                                  \
-            for (int64_t k = 0; k < n; k++)                                                        \
-                a += v_load_part_##T(x + k * stride, q);                                           \
-            v_store_part_##T(s, q, goes_on ? a : v_load_part_##T(s, q) + a);                       \
-        }                                                                                          \
-    }
-
-SUM_KERNELS(f32)
-SUM_KERNELS(f64)
-
-#else
-
-/* tl_fold -- the two kernels of one element type. */
-typedef struct tl_fold {
-    void (*row)(int64_t n, const void *from, void *sum);
-    void (*rows)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum, int goes_on);
-} tl_fold;
-
-#define FOLD_DECLARED(ISA, T)                                                                      \
-    void ROW_NAME(T, ISA)(int64_t n, const void *from, void *sum);                                 \
-    void ROWS_NAME(T, ISA)(int64_t n, int64_t q, const void *from, int64_t stride, void *sum,      \
-                           int goes_on);
-TL_EACH_ISA(FOLD_DECLARED, f32)
-TL_EACH_ISA(FOLD_DECLARED, f64)
-
-#define FOLD_ENTRY(ISA, T) {ROW_NAME(T, ISA), ROWS_NAME(T, ISA)},
-static const tl_fold folds[2][TL_ISAS] = {
-    [TL_F32] = {TL_EACH_ISA(FOLD_ENTRY, f32)},
-    [TL_F64] = {TL_EACH_ISA(FOLD_ENTRY, f64)},
-};
+enum { ROWS = 64, LANE_BYTES = TL_FOLD_LANE_BYTES };
 
 /* tl_axes -- some neighbouring axes as they lie in memory; those that are one run are made one. */
 typedef struct tl_axes {
@@ -294,7 +163,7 @@ int64_t tl__sum_block(tl_dtype dtype, int64_t q)
 void tl__sum_partial(tl_dtype dtype, int64_t q, int64_t first, int64_t n, const void *in,
                      int64_t stride, void *partial)
 {
-    const tl_fold *f = &folds[dtype][tl__isa()];
+    const tl_fold *f = tl__fold(dtype);
     const int64_t size = (int64_t)tl_dtype_size(dtype), block = tl__sum_block(dtype, q);
     const char *x = in;
     while (n > 0) {
@@ -314,7 +183,7 @@ void tl__sum_partial(tl_dtype dtype, int64_t q, int64_t first, int64_t n, const 
 
 void tl__sum_finish(tl_dtype dtype, int64_t q, int64_t N, const void *partial, void *sum)
 {
-    const tl_fold *f = &folds[dtype][tl__isa()];
+    const tl_fold *f = tl__fold(dtype);
     const int64_t block = tl__sum_block(dtype, q);
     memset(sum, 0, (size_t)q * tl_dtype_size(dtype));
     f->rows((N + block - 1) / block, q, partial, q, sum, 1);
@@ -392,14 +261,9 @@ static int sum_run(tl_call *c)
     if (tl_shape_count(*c->out.shape) == 0)
         return TL_OK;
     for (;;) {
-        tl_fold_pass p = {&folds[in->dtype][tl__isa()],
-                          tl_dtype_size(in->dtype),
-                          rank,
-                          0,
-                          0,
-                          s.dim,
-                          from.stride,
-                          c->out.stride};
+        tl_fold_pass p = {
+            tl__fold(in->dtype), tl_dtype_size(in->dtype), rank, 0, 0, s.dim, from.stride,
+            c->out.stride};
         tl_shape after = s;
         int first = 0, last = 0, again = 0,
             found = next_group(rank, s.dim, mask, &p.first, &p.last);
@@ -507,5 +371,3 @@ tl_tensor tl_sum_to(tl_tensor a, tl_shape shape)
             axes |= 1u << k;
     return tl_reshape(tl_sum_keep(a, axes), shape);
 }
-
-#endif
