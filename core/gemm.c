@@ -312,19 +312,31 @@ size_t tl__panels_bytes(tl_dtype dtype, int64_t k, int64_t n)
     return bytes;
 }
 
+int64_t tl__panels_count(tl_dtype dtype, int64_t n)
+{
+    return panels_of(tl__strips(dtype), n);
+}
+
 void tl__panels_pack(tl_dtype dtype, int64_t k, int64_t n, tl_matrix b, void *to)
+{
+    tl__panels_pack_part(dtype, k, n, b, to, 0, tl__panels_count(dtype, n));
+}
+
+void tl__panels_pack_part(tl_dtype dtype, int64_t k, int64_t n, tl_matrix b, void *to, int64_t lo,
+                          int64_t hi)
 {
     const tl_strips *with = tl__strips(dtype);
     int64_t width = with->width, size = (int64_t)tl_dtype_size(dtype);
-    int64_t columns = panels_of(with, n) * width;
+    int64_t panels = panels_of(with, n), columns = panels * width, end = lesser(hi * width, n);
     for (int64_t pc = 0; pc < k; pc += KC)
-        for (int64_t j = 0; j < n; j += width) {
+        for (int64_t j = lo * width; j < end; j += width) {
             int64_t kp = lesser(KC, k - pc);
             pack(with, dtype, lesser(width, n - j), kp,
                  (const char *)b.data + (pc * b.rs + j * b.cs) * size, b.rs, b.cs,
                  (char *)to + (pc * columns + j * kp) * size);
         }
-    memset((char *)to + k * columns * size, 0, (size_t)(width * size));
+    if (hi == panels)
+        memset((char *)to + k * columns * size, 0, (size_t)(width * size));
 }
 
 int tl__gemm_packed(tl_dtype dtype, int64_t all, int64_t m, int64_t first, int64_t n, int64_t k,

@@ -28,13 +28,17 @@ TL_API int tl__gemm(tl_dtype dtype, int64_t m, int64_t n, int64_t k, tl_matrix a
  *     width zeros, since kernels that begin inside a panel read whole rows
  *
  * tl__panels_bytes -- the room; 0 where this machine does not read panels: then do not pack.
- * tl__panels_pack -- packs b to `to`, 64-byte aligned.
+ * tl__panels_pack -- packs b to `to`, 64-byte aligned. tl__panels_pack_part -- panels lo .. hi - 1 of
+ * the tl__panels_count there are; parts may be packed at the same time, and all of them are the whole.
  *
  * tl__gemm_packed -- C[m,n] (+)= A[m,k] B[k, first .. first + n) with a B of `all` columns that was
  * packed; c.cs must be 1 and c be where column `first` goes. The bits of tl__gemm. Returns TL_OK or
  * TL_ENOMEM. */
 TL_API size_t tl__panels_bytes(tl_dtype dtype, int64_t k, int64_t n);
+TL_API int64_t tl__panels_count(tl_dtype dtype, int64_t n);
 TL_API void tl__panels_pack(tl_dtype dtype, int64_t k, int64_t n, tl_matrix b, void *to);
+TL_API void tl__panels_pack_part(tl_dtype dtype, int64_t k, int64_t n, tl_matrix b, void *to,
+                                 int64_t lo, int64_t hi);
 TL_API int tl__gemm_packed(tl_dtype dtype, int64_t all, int64_t m, int64_t first, int64_t n,
                            int64_t k, tl_matrix a, const void *panels, int accumulate, tl_matrix c);
 

@@ -86,11 +86,23 @@ typedef struct tl_call {
      * NULL: it is axis 0 */
     const tl_shape *row_axes;
     int64_t first_row;
+    int64_t lo, hi;    /* parts to compute, of operations that have them; hi 0: all */
     char message[360]; /* filled by tl_call_fail */
 } tl_call;
 
 /* tl_call_fail -- like tl_infer_fail, for what is found when running (a bad index). */
 TL_API int tl_call_fail(tl_call *c, int code, const char *format, ...) TL_PRINTF(3, 4);
+
+/* tl_parts -- asks into how many parts run() can be cut: of about equal work, apart from one another,
+ * together the bits of the whole. They may run at the same time. */
+typedef struct tl_parts {
+    const tl_attr *attr;
+    int nin;
+    const tl_shape *in;
+    tl_shape shape; /* of the result */
+    tl_dtype dtype;
+    int axis; /* part p is entry p of the result along this one, -1 (as it is at first): no such */
+} tl_parts;
 
 /* tl_lead -- asks for the attributes of the same operation with one more leading axis on the
  * operands in `led` and on the result. */
@@ -168,7 +180,8 @@ struct tl_op {
     /* whether entry i of the first n axes, which all operands and the result have, is made of the
      * operands' entries i alone. NULL: it is not */
     int (*apart)(const tl_attr *a, const tl_shape *in, int n);
-    void (*adjoint)(tl_adj *a); /* NULL only with no_gradient */
+    int64_t (*parts)(tl_parts *q); /* NULL: it is one */
+    void (*adjoint)(tl_adj *a);    /* NULL only with no_gradient */
     uint32_t reads;
     int no_gradient; /* says explicitly that the gradient is zero or undefined everywhere */
     int ncases;

@@ -146,16 +146,19 @@ static void normal_f64(const uint32_t *w, double *z)
             tl__isa() >= TL_ISA_AVX2 ? several_avx2 : several_base;                                \
         type *to = out, last[STEP];                                                                \
         uint32_t w[4 * TOGETHER];                                                                  \
-        for (int64_t i = 0; i < n; i += STEP) {                                                    \
+        for (int64_t i = first - first % STEP; i < first + n; i += STEP) {                         \
+            const int64_t lo = i > first ? i : first;                                              \
+            const int64_t hi = i + STEP < first + n ? i + STEP : first + n;                        \
+            const int whole = hi - lo == STEP;                                                     \
             several(seed, draw, (uint64_t)i / BLOCK, w);                                           \
-            int whole = n - i >= STEP;                                                             \
-            convert(w, whole ? to + i : last);                                                     \
+            convert(w, whole ? to + (i - first) : last);                                           \
             if (!whole)                                                                            \
-                memcpy(to + i, last, (size_t)(n - i) * sizeof(type));                              \
+                memcpy(to + (lo - first), last + (lo - i), (size_t)(hi - lo) * sizeof(type));      \
         }                                                                                          \
     } while (0)
 
-void tl__uniform_fill(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t n, void *out)
+void tl__uniform_fill(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t first, int64_t n,
+                      void *out)
 {
     if (dtype == TL_F64)
         FILL(double, uniform_f64);
@@ -163,7 +166,8 @@ void tl__uniform_fill(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t n, v
         FILL(float, uniform_f32);
 }
 
-void tl__normal_fill(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t n, void *out)
+void tl__normal_fill(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t first, int64_t n,
+                     void *out)
 {
     if (dtype == TL_F64)
         FILL(double, normal_f64);

@@ -9,11 +9,13 @@
 
 /* tl__philox -- block `block` of draw `draw`: four 32-bit words. */
 TL_API void tl__philox(uint64_t seed, uint64_t draw, uint64_t block, uint32_t out[4]);
-/* tl__uniform_fill -- n elements of f32 or f64 in [0,1): element i uses 24 (f32) or 53 (f64) bits
- * of its own. */
-TL_API void tl__uniform_fill(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t n, void *out);
+/* tl__uniform_fill -- elements first .. first + n - 1 of a draw, f32 or f64 in [0,1): element i uses
+ * 24 (f32) or 53 (f64) bits of its own. */
+TL_API void tl__uniform_fill(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t first, int64_t n,
+                             void *out);
 /* tl__normal_fill -- standard normal, Box-Muller on pairs. */
-TL_API void tl__normal_fill(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t n, void *out);
+TL_API void tl__normal_fill(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t first, int64_t n,
+                            void *out);
 
 /* tl_rng -- a sequential stream over the same numbers, for shuffling and initialising. */
 typedef struct tl_rng {

@@ -131,6 +131,14 @@ int tl__shape_axis(int rank, int axis)
     return a >= 0 && a < rank ? a : -1;
 }
 
+int tl__first_axis(const tl_shape *s)
+{
+    for (int a = 0; a < s->rank; a++)
+        if (s->dim[a] > 1)
+            return a;
+    return -1;
+}
+
 int tl__mul_size(size_t a, size_t b, size_t *out)
 {
     return __builtin_mul_overflow(a, b, out) ? TL_ENOMEM : 0;

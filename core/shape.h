@@ -49,6 +49,8 @@ TL_API char *tl_shape_text(tl_shape s, char *text, size_t size);
 /* tl__shape_axis -- turns an axis counted from the front (>= 0) or from the end (< 0) into one
  * counted from the front; -1 when it is out of range for this rank. */
 TL_API int tl__shape_axis(int rank, int axis);
+/* tl__first_axis -- the first axis longer than 1; -1: there is none. */
+TL_API int tl__first_axis(const tl_shape *s);
 
 /* tl__mul_size -- a * b into *out; returns 0, or TL_ENOMEM on overflow. */
 TL_API int tl__mul_size(size_t a, size_t b, size_t *out);

@@ -32,6 +32,13 @@ static int gather_shape(tl_infer *q)
     return tl__index_wanted(q, 1);
 }
 
+/* Parts are the first axis of the indices. */
+static int64_t gather_parts(tl_parts *q)
+{
+    q->axis = q->in[1].rank > 0 ? 0 : -1;
+    return q->axis < 0 ? 1 : q->in[1].dim[0];
+}
+
 static int gather_run(tl_call *c)
 {
     const tl_strided *table = &c->in[0], *idx = &c->in[1];
@@ -42,13 +49,20 @@ static int gather_run(tl_call *c)
     tl__walk_merge(&row);
     int64_t n = tl__walk_last(&row, step);
     int dense = row.rank == 0 && (n == 1 || (step[0] == 1 && step[1] == 1));
-    tl_walk w = tl__walk(ni, idx->shape->dim, idx->stride, c->out.stride, NULL);
+    tl_shape shape = *idx->shape;
+    int64_t skip[2] = {0};
+    if (c->hi && ni > 0) {
+        shape.dim[0] = c->hi - c->lo;
+        skip[0] = c->lo * idx->stride[0];
+        skip[1] = c->lo * c->out.stride[0];
+    }
+    tl_walk w = tl__walk(ni, shape.dim, idx->stride, c->out.stride, NULL);
     for (int more = tl__walk_start(&w); more; more = tl__walk_next(&w)) {
-        int32_t v = ((const int32_t *)idx->data)[w.offset[0]];
+        int32_t v = ((const int32_t *)idx->data)[skip[0] + w.offset[0]];
         if (tl__index_is_outside(v, V))
             return tl__index_fail(c, &w, v, V);
         const char *from = (const char *)table->data + v * table->stride[0] * size;
-        char *to = (char *)c->out.data + w.offset[1] * size;
+        char *to = (char *)c->out.data + (skip[1] + w.offset[1]) * size;
         if (dense)
             memcpy(to, from, (size_t)(n * size));
         else
@@ -166,6 +180,7 @@ const tl_op tl_op_gather = {
     .kind = TL_GATHER,
     .shape = gather_shape,
     .run = gather_run,
+    .parts = gather_parts,
     .lead = gather_lead,
     .adjoint = gather_adjoint,
     .reads = TL_READS(1),

@@ -22,6 +22,8 @@ int tl__index_fail(tl_call *c, const tl_walk *w, int32_t got, int64_t n)
 {
     char text[TL_SHAPE_TEXT];
     tl_shape at = tl_shape_of_dims(w->rank, w->at);
+    if (w->rank > 0)
+        at.dim[0] += c->lo;
     if (c->row_axes) { /* the first axis is part of others */
         const tl_shape *axes = c->row_axes;
         int64_t row = c->first_row + at.dim[0];

@@ -18,7 +18,8 @@ static inline int tl__index_is_outside(int32_t v, int64_t n)
 }
 
 /* tl__index_fail -- reports an index that is not in [0,n), at the place where the walk over the
- * indices is; in a band, that of the whole array. Returns TL_ERANGE. */
+ * indices is; in a band, or in a part along the first axis, that of the whole array. Returns
+ * TL_ERANGE. */
 int tl__index_fail(tl_call *c, const tl_walk *w, int32_t got, int64_t n);
 
 #endif

@@ -12,30 +12,47 @@
 #include "ops/registry.h"
 #include "ops/walk.h"
 
+#include <string.h>
+
 static int draw_shape(tl_infer *q)
 {
     return q->dtype != TL_I32 ? TL_OK : tl_infer_fail(q, TL_EDTYPE, "got i32, want f32 or f64");
 }
 
-/* draw_run -- fills the result in row-major order, through a buffer where it does not lie so. */
-static int draw_run(tl_call *c, void (*fill)(tl_dtype, uint64_t, uint64_t, int64_t, void *))
+/* Parts are the entries of the first axis: elements of a draw that follow one another. */
+static int64_t draw_parts(tl_parts *q)
 {
-    const tl_strided *out = &c->out;
-    tl_layout l = {0}, dense = tl__layout_dense(out->shape);
-    for (int j = 0; j < out->shape->rank; j++)
-        l.stride[j] = out->stride[j];
-    int64_t n = tl_shape_count(*out->shape);
-    if (tl__layout_is_dense(out->shape, &l)) {
-        fill(out->dtype, c->seed, c->draw, n, out->data);
+    q->axis = tl__first_axis(&q->shape);
+    return q->axis < 0 ? 1 : q->shape.dim[q->axis];
+}
+
+/* draw_run -- fills the result in row-major order, through a buffer where it does not lie so. */
+static int draw_run(tl_call *c,
+                    void (*fill)(tl_dtype, uint64_t, uint64_t, int64_t, int64_t, void *))
+{
+    tl_shape shape = *c->out.shape;
+    const int64_t *stride = c->out.stride, size = (int64_t)tl_dtype_size(c->out.dtype);
+    const int axis = tl__first_axis(&shape);
+    tl_layout l = {0}, dense = tl__layout_dense(&shape);
+    memcpy(l.stride, stride, (size_t)shape.rank * sizeof *stride);
+    const int is_dense = tl__layout_is_dense(&shape, &l);
+    char *to = c->out.data;
+    int64_t first = 0;
+    if (c->hi && axis >= 0) {
+        first = c->lo * dense.stride[axis];
+        to += c->lo * stride[axis] * size;
+        shape.dim[axis] = c->hi - c->lo;
+    }
+    const int64_t n = tl_shape_count(shape);
+    if (is_dense) {
+        fill(c->out.dtype, c->seed, c->draw, first, n, to);
         return TL_OK;
     }
-    size_t size = tl_dtype_size(out->dtype);
-    void *row_major = tl__aligned_alloc((size_t)n * size);
+    void *row_major = tl__aligned_alloc((size_t)(n * size));
     if (!row_major)
         return tl_call_fail(c, TL_ENOMEM, "no memory for %lld draws", (long long)n);
-    fill(out->dtype, c->seed, c->draw, n, row_major);
-    tl__copy_strided(size, out->shape->rank, out->shape->dim, row_major, dense.stride, out->data,
-                     out->stride);
+    fill(c->out.dtype, c->seed, c->draw, first, n, row_major);
+    tl__copy_strided((size_t)size, shape.rank, shape.dim, row_major, dense.stride, to, stride);
     tl__aligned_free(row_major);
     return TL_OK;
 }
@@ -57,6 +74,7 @@ const tl_op tl_op_uniform = {
     .kind = TL_RANDOM,
     .shape = draw_shape,
     .run = uniform_run,
+    .parts = draw_parts,
     .no_gradient = 1,
 };
 
@@ -67,6 +85,7 @@ const tl_op tl_op_normal = {
     .kind = TL_RANDOM,
     .shape = draw_shape,
     .run = normal_run,
+    .parts = draw_parts,
     .no_gradient = 1,
 };
 

@@ -27,13 +27,13 @@ Test(noise, draws_are_numbered_in_recording_order)
     tl_tensor first = tl_rand(tape, TL_F64, tl_shape2(2, 3)),
               second = tl_randn(tape, TL_F64, tl_shape2(2, 3));
     cr_assert_eq(tl_draws(tape), 2u);
-    tl__normal_fill(TL_F64, 42, 1, 6, want);
+    tl__normal_fill(TL_F64, 42, 1, 0, 6, want);
     expect_array(second, tl_shape2(2, 3), want); /* read in the other order */
-    tl__uniform_fill(TL_F64, 42, 0, 6, want);
+    tl__uniform_fill(TL_F64, 42, 0, 0, 6, want);
     expect_array(first, tl_shape2(2, 3), want);
     tl_tape_reset(tape);
     tl_set_draws(tape, 1);
-    tl__uniform_fill(TL_F64, 42, 1, 6, want);
+    tl__uniform_fill(TL_F64, 42, 1, 0, 6, want);
     expect_array(tl_rand(tape, TL_F64, tl_shape1(6)), tl_shape1(6), want);
 }
 
@@ -51,6 +51,19 @@ Test(noise, a_result_that_lies_oddly_has_the_same_numbers)
         odd_make(&o, TL_F64, shape);
         tl_call c = {.op = op[i], .attr = &none, .out = o.view, .seed = 7, .draw = 3};
         cr_assert_eq(op[i]->run(&c), TL_OK);
+        odd_copy(&o.view, again, 1);
+        cr_assert_eq(memcmp(dense, again, sizeof dense), 0);
+        odd_free(&o);
+
+        tl_parts q = {&none, 0, NULL, shape, TL_F64, -1}; /* in parts, the last one first */
+        cr_assert_eq(op[i]->parts(&q), 2);
+        cr_assert_eq(q.axis, 0);
+        odd_make(&o, TL_F64, shape);
+        c.out = o.view;
+        for (c.lo = 1; c.lo >= 0; c.lo--) {
+            c.hi = c.lo + 1;
+            cr_assert_eq(op[i]->run(&c), TL_OK);
+        }
         odd_copy(&o.view, again, 1);
         cr_assert_eq(memcmp(dense, again, sizeof dense), 0);
         odd_free(&o);

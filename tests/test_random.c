@@ -30,14 +30,15 @@ Test(random, philox_gives_the_published_words)
     }
 }
 
-typedef void (*fill)(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t n, void *out);
+typedef void (*fill)(tl_dtype dtype, uint64_t seed, uint64_t draw, int64_t first, int64_t n,
+                     void *out);
 
 /* The fills make blocks side by side, where the processor can; the numbers are those of
  * tl__philox. */
 static void words_of_fill(uint64_t seed, uint64_t draw)
 {
     double x[400];
-    tl__uniform_fill(TL_F64, seed, draw, 400, x);
+    tl__uniform_fill(TL_F64, seed, draw, 0, 400, x);
     for (uint64_t b = 0; b < 200; b++) {
         uint32_t w[4];
         tl__philox(seed, draw, b, w);
@@ -73,10 +74,10 @@ Test(random, a_fill_is_a_prefix_of_a_longer_one)
             double u[101], v[101];
             memset(x, 0x7f, sizeof x);
             memset(u, 0x7f, sizeof u);
-            fills[f](TL_F32, 5, 6, n, x);
-            fills[f](TL_F32, 5, 6, 100, y);
-            fills[f](TL_F64, 5, 6, n, u);
-            fills[f](TL_F64, 5, 6, 100, v);
+            fills[f](TL_F32, 5, 6, 0, n, x);
+            fills[f](TL_F32, 5, 6, 0, 100, y);
+            fills[f](TL_F64, 5, 6, 0, n, u);
+            fills[f](TL_F64, 5, 6, 0, 100, v);
             cr_assert_arr_eq(x, y, (size_t)n * sizeof *x);
             cr_assert_arr_eq(u, v, (size_t)n * sizeof *u);
             float guard;
@@ -90,12 +91,34 @@ Test(random, a_fill_is_a_prefix_of_a_longer_one)
         }
 }
 
+Test(random, a_fill_that_begins_later_has_the_same_numbers)
+{
+    const fill fills[2] = {tl__uniform_fill, tl__normal_fill};
+    float x[101], y[102];
+    double u[101], v[102];
+    for (int f = 0; f < 2; f++) {
+        fills[f](TL_F32, 5, 6, 0, 101, x);
+        fills[f](TL_F64, 5, 6, 0, 101, u);
+        for (int first = 0; first < 101; first++)
+            for (int n = 0; n <= 101 - first; n++) {
+                memset(y, 0x7f, sizeof y);
+                memset(v, 0x7f, sizeof v);
+                fills[f](TL_F32, 5, 6, first, n, y);
+                fills[f](TL_F64, 5, 6, first, n, v);
+                cr_assert(memcmp(y, x + first, (size_t)n * sizeof *x) == 0);
+                cr_assert(memcmp(v, u + first, (size_t)n * sizeof *u) == 0);
+                cr_assert(memcmp(y + n, y + 101, sizeof *y) == 0, "written behind the end");
+                cr_assert(memcmp(v + n, v + 101, sizeof *v) == 0, "written behind the end");
+            }
+    }
+}
+
 Test(random, a_fill_uses_the_words_of_its_blocks)
 {
     float x[11];
     double y[5];
-    tl__uniform_fill(TL_F32, 11, 12, 11, x);
-    tl__uniform_fill(TL_F64, 11, 12, 5, y);
+    tl__uniform_fill(TL_F32, 11, 12, 0, 11, x);
+    tl__uniform_fill(TL_F64, 11, 12, 0, 5, y);
     for (int i = 0; i < 11; i++) {
         uint32_t w[4];
         tl__philox(11, 12, (uint64_t)i / 4, w);
@@ -112,12 +135,12 @@ Test(random, a_fill_uses_the_words_of_its_blocks)
 Test(random, seeds_and_draws_differ)
 {
     float a[8], b[8];
-    tl__uniform_fill(TL_F32, 1, 1, 8, a);
-    tl__uniform_fill(TL_F32, 1, 2, 8, b);
+    tl__uniform_fill(TL_F32, 1, 1, 0, 8, a);
+    tl__uniform_fill(TL_F32, 1, 2, 0, 8, b);
     cr_assert_arr_neq(a, b, sizeof a);
-    tl__uniform_fill(TL_F32, 2, 1, 8, b);
+    tl__uniform_fill(TL_F32, 2, 1, 0, 8, b);
     cr_assert_arr_neq(a, b, sizeof a);
-    tl__uniform_fill(TL_F32, 1, UINT64_C(1) << 40 | 1, 8, b);
+    tl__uniform_fill(TL_F32, 1, UINT64_C(1) << 40 | 1, 0, 8, b);
     cr_assert_arr_neq(a, b, sizeof a);
 }
 
@@ -133,7 +156,7 @@ Test(random, uniform_fills_the_interval_evenly)
     void *x = malloc(N * sizeof(double));
     for (int d = 0; d < 2; d++) {
         tl_dtype dtype = d ? TL_F64 : TL_F32;
-        tl__uniform_fill(dtype, 42, 7, N, x);
+        tl__uniform_fill(dtype, 42, 7, 0, N, x);
         int bin[10] = {0};
         double sum = 0;
         for (int i = 0; i < N; i++) {
@@ -154,7 +177,7 @@ Test(random, normal_has_its_moments)
     void *x = malloc(N * sizeof(double));
     for (int d = 0; d < 2; d++) {
         tl_dtype dtype = d ? TL_F64 : TL_F32;
-        tl__normal_fill(dtype, 42, 8, N, x);
+        tl__normal_fill(dtype, 42, 8, 0, N, x);
         double m1 = 0, m2 = 0, m3 = 0, m4 = 0, neighbours = 0;
         int inside = 0;
         for (int i = 0; i < N; i++) {

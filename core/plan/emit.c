@@ -125,6 +125,7 @@ static void emit_call(tl_emitter *e, tl_instr *to, const tl_step *s)
     to->op = x->op;
     to->accumulate = x->accumulate;
     to->clip = x->clip;
+    to->extent = s->parts;
     to->noperands = nin + 1;
     to->operand = tl__emit_alloc(e, nin + 1, sizeof *to->operand);
     to->array = tl__emit_alloc(e, nin + 1, sizeof *to->array);

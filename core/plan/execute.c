@@ -102,6 +102,12 @@ void tl__fault_text(const tl_fault *f, char *text, size_t size)
                               d ? ", " : " at t=", (long long)f->position[d]);
 }
 
+/* share_of -- the worker's part of `units` things. */
+static int64_t share_of(const tl_worker *w, int64_t units, int next)
+{
+    return units * (w->index + next) / w->count;
+}
+
 static void call(tl_worker *w, const tl_instr *i, uint32_t depth)
 {
     tl_call c = {.op = i->op};
@@ -119,15 +125,13 @@ static void call(tl_worker *w, const tl_instr *i, uint32_t depth)
     c.in = w->array;
     c.out = w->array[nin];
     c.message[0] = '\0';
-    int code = i->op->run(&c);
+    if (i->shared) {
+        c.lo = share_of(w, i->extent, 0);
+        c.hi = share_of(w, i->extent, 1);
+    }
+    const int code = i->shared && c.lo == c.hi ? TL_OK : i->op->run(&c);
     if (code)
         fail(w, i, depth, code, c.message);
-}
-
-/* share_of -- the worker's part of `units` things. */
-static int64_t share_of(const tl_worker *w, int64_t units, int next)
-{
-    return units * (w->index + next) / w->count;
 }
 
 static void run_band(tl_worker *w, const tl_instr *i, uint32_t depth)

@@ -19,8 +19,15 @@
 static int pack_run(tl_call *c)
 {
     const int64_t *i = c->attr->i;
-    tl__panels_pack(c->out.dtype, i[1], i[2], (tl_matrix){c->in[0].data, i[3], i[4]}, c->out.data);
+    const tl_matrix from = {c->in[0].data, i[3], i[4]};
+    const int64_t hi = c->hi ? c->hi : tl__panels_count(c->out.dtype, i[2]);
+    tl__panels_pack_part(c->out.dtype, i[1], i[2], from, c->out.data, c->lo, hi);
     return TL_OK;
+}
+
+static int64_t pack_parts(tl_parts *q)
+{
+    return tl__panels_count(q->dtype, q->attr->i[2]);
 }
 
 /* Attributes: as a tl_pack_spec; the offset is the operand's own. */
@@ -29,6 +36,7 @@ const tl_op tl__op_pack = {.name = "pack",
                            .grad_doc = "none",
                            .kind = TL_OTHER,
                            .run = pack_run,
+                           .parts = pack_parts,
                            .no_gradient = 1};
 
 void tl__contraction_define(const tl_graph *g, uint32_t v, tl_contraction_def *d, tl_attr *labels)

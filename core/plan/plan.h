@@ -70,7 +70,7 @@ typedef struct tl_instr {
     const tl_note *note;
     uint8_t shared; /* each worker runs a part; else worker 0 runs it */
     uint8_t wait;   /* all workers meet before it */
-    int64_t extent; /* of the axis along which a tile is cut */
+    int64_t extent; /* of the axis along which a tile is cut; the parts of a call */
     uint32_t clip;  /* bit k: the first axis of array k is the steps of a period */
 } tl_instr;
 

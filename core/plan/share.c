@@ -16,6 +16,7 @@
  * everybody waits before every instruction that is shared. What is not worth a share is worker 0's
  * alone; so is a loop whose steps would rather wait than work. Shares are cut by extents, so not a bit
  * depends on how many workers there are. */
+#include "core/plan/plan.h"
 #include "core/plan/steps.h"
 
 #include "core/space.h"
@@ -35,6 +36,7 @@ typedef struct tl_touch {
 } tl_touch;
 
 enum { ALONE = 0, ANY = -1, NOBODY = -2 };
+enum { OPERANDS = 4 }; /* of a call that is shared, at most */
 
 typedef struct tl_root_state {
     tl_touch read, written; /* since the last wait */
@@ -91,6 +93,23 @@ static void cut_product(tl_graph *g, tl_step *s, int anywhere)
     s->label = s->shared ? d.split : TL_LABEL_NEVER;
 }
 
+/* cut_call -- in a loop only what reads nothing: others may fail, and of two that fail in different
+ * steps it is the first that counts. */
+static void cut_call(tl_graph *g, tl_step *s, int anywhere)
+{
+    const tl_val *x = &g->val[s->val.at[0]];
+    const tl_attr attr = {x->ni, x->i, 0, NULL};
+    tl_shape in[OPERANDS];
+    if (!x->op->parts || x->clip || x->nin > OPERANDS || (!anywhere && x->nin > 0))
+        return;
+    for (uint32_t k = 0; k < x->nin; k++)
+        in[k] = g->val[x->in[k]].shape;
+    tl_parts q = {&attr, (int)x->nin, in, x->shape, x->dtype, -1};
+    s->parts = x->op->parts(&q);
+    s->axis = q.axis;
+    s->shared = s->parts > 1 && (anywhere || s->axis >= 0);
+}
+
 static void cut(tl_graph *g, tl_step *s, int anywhere)
 {
     s->shared = 0;
@@ -100,6 +119,8 @@ static void cut(tl_graph *g, tl_step *s, int anywhere)
         s->shared = tl__iteration(&g->val[s->val.at[0]].shape).rank > 0;
     else if (s->kind == TL_STEP_BAND)
         s->shared = anywhere != 0;
+    else if (s->kind == TL_STEP_CALL)
+        cut_call(g, s, anywhere);
 }
 
 /* ---- what shares touch ----------------------------------------------------------------------- */
@@ -155,6 +176,15 @@ static tl_touch touch_of_product(const tl_graph *g, const tl_step *s, uint32_t v
             return touch_of(&y->address, y->shape.rank, y->shape.dim, y->address.layout.stride,
                             (int)a);
     return (tl_touch){0, ANY};
+}
+
+/* touch_of_result -- of a call. */
+static tl_touch touch_of_result(const tl_graph *g, const tl_step *s, uint32_t v)
+{
+    const tl_val *x = &g->val[v];
+    if (!s->shared)
+        return (tl_touch){0, ALONE};
+    return touch_of(&x->address, x->shape.rank, x->shape.dim, x->address.layout.stride, s->axis);
 }
 
 static int clashes(tl_touch a, tl_touch b)
@@ -219,6 +249,7 @@ static void look_at(tl_sharing *h, tl_look *l, const tl_step *s)
         look(h, l, v,
              s->kind == TL_STEP_TILE       ? touch_of_tile(g, s, v, &x->shape)
              : s->kind == TL_STEP_CONTRACT ? touch_of_product(g, s, v, 2)
+             : s->kind == TL_STEP_CALL     ? touch_of_result(g, s, v)
                                            : alone,
              1);
     }
@@ -264,6 +295,11 @@ static void share_freely(tl_graph *g, tl_step *s, int *former)
     if (cost_of(g, s) >= WORTH || tl__passes() & TL_SHARE_ALL)
         cut(g, s, 1);
     s->wait = s->shared || *former;
+    if (tl__is_leaf_pack(g, s->val.at[0])) { /* nobody else is where it reads and writes */
+        s->wait = 0;
+        *former |= s->shared;
+        return;
+    }
     *former = s->shared;
 }
 

@@ -37,6 +37,8 @@ struct tl_step {
     uint8_t shared; /* each worker runs a part; else worker 0 runs it */
     uint8_t wait;   /* all workers meet before it */
     int64_t label;  /* of a product: what its shares are cut along */
+    int64_t parts;  /* of a call: what its shares are made of */
+    int axis;       /* of its result along which they lie, -1 */
     /* bands (band.c) */
     uint32_t within;      /* the band that this is a part of, TL_NONE; then block is TL_NONE too */
     uint32_t partial;     /* of a sum over rows in a band: room for partial sums, TL_NONE */
