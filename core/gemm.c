@@ -28,7 +28,8 @@
  * LOCAL     on the stack: a panel and a tile
  * IN_PLACE  for so many strips a B of contiguous rows is read where it lies, unless rows that are
  *           pages apart fall on the same lines of the nearest cache
- * FEW       C with so few columns is computed as C' = B'A' if it has more rows */
+ * FEW       C with so few columns is computed as C' = B'A' if it has more rows
+ * INSIDE    so many blocks of k go inside of the columns for a C that is larger than SECOND */
 enum {
     KC = 256,
     MC = 480,
@@ -37,7 +38,9 @@ enum {
     PAGE = 4096,
     LINE = 64,
     IN_PLACE = 12,
-    FEW = 8
+    FEW = 8,
+    INSIDE = 3,
+    SECOND = 1024 * 1024
 };
 
 typedef struct product {
@@ -103,7 +106,7 @@ static void scatter(const product *q, int64_t m, int64_t n, int64_t ld, int late
 
 /* A block of the loops over m and k: rows [ic, ic + m), products [pc, pc + k). */
 typedef struct block {
-    int64_t ic, m, pc, k;
+    int64_t ic, m, pc, k, n;
 } block;
 
 /* strips -- one panel, or some side by side, times all rows of the block. */
@@ -152,50 +155,65 @@ static void pack(const tl_strips *with, tl_dtype dtype, int64_t n, int64_t k, co
         tl__panel_pack(dtype, n, k, with->width, with->width, b, cs, rs, to);
 }
 
-/* columns -- all panels times the rows of the block. Panels packed before may begin in the middle
- * of one: what the kernel then reads behind a row of it is the next row, and not used. */
-static void columns(const product *q, const block *l)
+/* column -- the panels from column j on, one or some side by side, times the rows of the block;
+ * returns how many columns they are. Panels packed before may begin in the middle of one: what the
+ * kernel then reads behind a row of it is the next row, and not used. */
+static int64_t column(const product *q, const block *l, int64_t j)
 {
     int64_t width = q->with->width;
-    int together = q->together;
-    for (int64_t j = 0, n; j < q->n; j += n) {
-        int64_t at_panel = (q->first + j) >> q->with->shift, skip = (q->first + j) & (width - 1);
-        int panels = skip == 0 && q->n - j >= together * width ? together : 1;
-        n = lesser(panels * width - skip, q->n - j);
-        tl_strip s = {.n = n, .ldb = width, .step = l->k * width};
-        int down = q->down && n == width;
-        if (q->panels) {
-            int64_t before = l->pc * panels_of(q->with, q->all) + at_panel * l->k;
-            s.right = q->panels + (before * width + skip) * q->size;
-        } else if (down) {
-            s.right = at(q, q->b, l->pc, j);
-            s.ldb = q->b.cs;
-        } else if (q->in_place && n == panels * width) {
-            s.right = at(q, q->b, l->pc, j);
-            s.ldb = q->b.rs;
-            s.step = width;
-        } else {
-            for (int i = 0; i < panels; i++)
-                pack(q->with, q->dtype, lesser(width, n - i * width), l->k,
-                     at(q, q->b, l->pc, j + i * width), q->b.rs, q->b.cs,
-                     q->right + i * s.step * q->size);
-            s.right = q->right;
-        }
-        strips(q, l, s, panels, down, j);
+    int64_t at_panel = (q->first + j) >> q->with->shift, skip = (q->first + j) & (width - 1);
+    int panels = skip == 0 && q->n - j >= q->together * width ? q->together : 1;
+    int64_t n = lesser(panels * width - skip, q->n - j);
+    tl_strip s = {.n = n, .ldb = width, .step = l->k * width};
+    int down = q->down && n == width;
+    if (q->panels) {
+        int64_t before = l->pc * panels_of(q->with, q->all) + at_panel * l->k;
+        s.right = q->panels + (before * width + skip) * q->size;
+    } else if (down) {
+        s.right = at(q, q->b, l->pc, j);
+        s.ldb = q->b.cs;
+    } else if (q->in_place && n == panels * width) {
+        s.right = at(q, q->b, l->pc, j);
+        s.ldb = q->b.rs;
+        s.step = width;
+    } else {
+        for (int i = 0; i < panels; i++)
+            pack(q->with, q->dtype, lesser(width, n - i * width), l->k,
+                 at(q, q->b, l->pc, j + i * width), q->b.rs, q->b.cs,
+                 q->right + i * s.step * q->size);
+        s.right = q->right;
     }
+    strips(q, l, s, panels, down, j);
+    return n;
 }
 
+/* loops -- over k outside of the columns; for a C that does not stay in the second cache, panels
+ * packed before and few blocks of k, inside: then what a block adds to is still near. There are
+ * fewer rows then, since all of k of them is to stay as well. */
 static void loops(const product *q)
 {
     int64_t rows = q->with->rows, mc = rows_of_block(q->size);
-    for (int64_t ic = 0; ic < q->m; ic += mc)
-        for (int64_t pc = 0; pc < q->k; pc += KC) {
-            block l = {ic, lesser(mc, q->m - ic), pc, lesser(KC, q->k - pc)};
+    int inside = q->panels && !q->pack_a && q->k > KC && q->k <= INSIDE * KC &&
+                 q->m * q->n * q->size > SECOND;
+    if (inside)
+        mc = mc * KC / q->k;
+    for (int64_t ic = 0; ic < q->m; ic += mc) {
+        block l = {ic, lesser(mc, q->m - ic), 0, 0, 0};
+        for (int64_t j = 0; inside && j < q->n; j += l.n)
+            for (l.pc = 0; l.pc < q->k; l.pc += KC) {
+                l.k = lesser(KC, q->k - l.pc);
+                l.n = column(q, &l, j);
+            }
+        for (int64_t pc = 0; !inside && pc < q->k; pc += KC) {
+            l.pc = pc;
+            l.k = lesser(KC, q->k - pc);
             if (q->pack_a)
                 tl__panel_pack(q->dtype, l.m, l.k, rows, rows, at(q, q->a, ic, pc), q->a.rs,
                                q->a.cs, q->left);
-            columns(q, &l);
+            for (int64_t j = 0; j < q->n;)
+                j += column(q, &l, j);
         }
+    }
 }
 
 /* Whether the left operand is packed into strips: elements of a row of it far apart, read for many
