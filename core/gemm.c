@@ -278,6 +278,14 @@ static int run(product *q)
     return TL_OK;
 }
 
+/* is_done -- a product of nothing: C is as it should be afterwards. */
+static int is_done(tl_dtype dtype, int64_t m, int64_t n, int64_t k, int accumulate, tl_matrix c)
+{
+    if (m > 0 && n > 0 && k <= 0 && !accumulate)
+        zero(dtype, m, n, c);
+    return m <= 0 || n <= 0 || k <= 0;
+}
+
 static tl_matrix turned(tl_matrix x)
 {
     return (tl_matrix){x.data, x.cs, x.rs};
@@ -286,13 +294,8 @@ static tl_matrix turned(tl_matrix x)
 int tl__gemm(tl_dtype dtype, int64_t m, int64_t n, int64_t k, tl_matrix a, tl_matrix b,
              int accumulate, tl_matrix c)
 {
-    if (m <= 0 || n <= 0)
+    if (is_done(dtype, m, n, k, accumulate, c))
         return TL_OK;
-    if (k <= 0) {
-        if (!accumulate)
-            zero(dtype, m, n, c);
-        return TL_OK;
-    }
     const tl_strips *with = tl__strips(dtype);
     if (!with)
         return tl__blis_gemm(dtype, m, n, k, a, b, accumulate, c);
@@ -360,13 +363,8 @@ void tl__panels_pack_part(tl_dtype dtype, int64_t k, int64_t n, tl_matrix b, voi
 int tl__gemm_packed(tl_dtype dtype, int64_t all, int64_t m, int64_t first, int64_t n, int64_t k,
                     tl_matrix a, const void *panels, int accumulate, tl_matrix c)
 {
-    if (m <= 0 || n <= 0)
+    if (is_done(dtype, m, n, k, accumulate, c))
         return TL_OK;
-    if (k <= 0) {
-        if (!accumulate)
-            zero(dtype, m, n, c);
-        return TL_OK;
-    }
     product q = {.dtype = dtype,
                  .size = (int64_t)tl_dtype_size(dtype),
                  .with = tl__strips(dtype),

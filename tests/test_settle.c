@@ -33,15 +33,22 @@ static tl_tensor model(tl_tape *tape, variant how, const tl_tensor *w, tl_tensor
     return tl_scan_stacked(s, h1);
 }
 
+/* draw -- x of all steps, the cell's weights, h and the bias. */
+static void draw(tl_tape *tape, tl_tensor *w)
+{
+    w[0] = check_random(tape, TL_F64, tl_shape3(T, B, I), 1);
+    w[1] = check_random(tape, TL_F64, tl_shape2(2 * H, I), 2);
+    w[2] = check_random(tape, TL_F64, tl_shape2(2 * H, H), 3);
+    w[3] = check_random(tape, TL_F64, tl_shape2(B, H), 4);
+    w[4] = check_random(tape, TL_F64, tl_shape1(2 * H), 5);
+}
+
 /* results -- values and gradients as doubles. */
 static int results(variant how, double *out)
 {
     tl_tape *tape = check_tape(1);
-    tl_tensor w[5] = {check_random(tape, TL_F64, tl_shape3(T, B, I), 1),
-                      check_random(tape, TL_F64, tl_shape2(2 * H, I), 2),
-                      check_random(tape, TL_F64, tl_shape2(2 * H, H), 3),
-                      check_random(tape, TL_F64, tl_shape2(B, H), 4),
-                      check_random(tape, TL_F64, tl_shape1(2 * H), 5)};
+    tl_tensor w[5];
+    draw(tape, w);
     tl_tensor more, y = model(tape, how, w, &more);
     tl_tensor loss = tl_add(tl_sum_all(tl_mul(y, tl_sin(y))), tl_sum_all(tl_square(more)));
     tl_tensor all[7] = {y, more};
@@ -73,11 +80,8 @@ Test(settle, results_agree_with_and_without)
 Test(settle, what_is_looked_at_keeps_its_value)
 {
     tl_tape *tape = check_tape(1);
-    tl_tensor w[5] = {check_random(tape, TL_F64, tl_shape3(T, B, I), 1),
-                      check_random(tape, TL_F64, tl_shape2(2 * H, I), 2),
-                      check_random(tape, TL_F64, tl_shape2(2 * H, H), 3),
-                      check_random(tape, TL_F64, tl_shape2(B, H), 4),
-                      check_random(tape, TL_F64, tl_shape1(2 * H), 5)};
+    tl_tensor w[5];
+    draw(tape, w);
     tl_tensor i, y = model(tape, PLAIN, w, &i), g;
     double first[T * B * H], again[T * B * H], want[MOST], got[MOST];
     cr_assert_eq(tl_read_f64(i, first, T * B * H), TL_OK); /* forward alone: residuals stay */
@@ -87,11 +91,7 @@ Test(settle, what_is_looked_at_keeps_its_value)
     cr_assert_eq(tl_read_f64(i, again, T * B * H), TL_OK);
     assert_allclose(T * B * H, again, first, 0, 0);
     tl_tape_reset(tape);
-    w[0] = check_random(tape, TL_F64, tl_shape3(T, B, I), 1);
-    w[1] = check_random(tape, TL_F64, tl_shape2(2 * H, I), 2);
-    w[2] = check_random(tape, TL_F64, tl_shape2(2 * H, H), 3);
-    w[3] = check_random(tape, TL_F64, tl_shape2(B, H), 4);
-    w[4] = check_random(tape, TL_F64, tl_shape1(2 * H), 5);
+    draw(tape, w);
     y = model(tape, PLAIN, w, &i);
     loss = tl_sum_all(tl_square(y));
     cr_assert_eq(tl_grad(1, &loss, NULL, 1, w, &g), TL_OK); /* both in one run */
@@ -103,11 +103,8 @@ Test(settle, what_is_looked_at_keeps_its_value)
 Test(settle, gates_are_views_of_the_product)
 {
     tl_tape *tape = check_tape(1);
-    tl_tensor w[5] = {check_random(tape, TL_F64, tl_shape3(T, B, I), 1),
-                      check_random(tape, TL_F64, tl_shape2(2 * H, I), 2),
-                      check_random(tape, TL_F64, tl_shape2(2 * H, H), 3),
-                      check_random(tape, TL_F64, tl_shape2(B, H), 4),
-                      check_random(tape, TL_F64, tl_shape1(2 * H), 5)};
+    tl_tensor w[5];
+    draw(tape, w);
     tl_tensor i, y = model(tape, PLAIN, w, &i);
     cr_assert_eq(tl_eval(2, (const tl_tensor[]){y, i}), TL_OK, "%s", tl_tape_error(tape));
     const tl_node *n = tl__peek(i);

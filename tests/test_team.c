@@ -1,7 +1,6 @@
 /* test_team.c -- all at once, everything visible, never waiting for others, asleep when idle. */
-#include "core/team.h"
-
 #include "core/memory.h"
+#include "tests/phases.h"
 
 #include <criterion/criterion.h>
 #include <fenv.h>
@@ -13,7 +12,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { MOST = 6 };
+enum { MOST = PHASES_WORKERS };
 
 /* count -- every worker comes once, with the right numbers; they meet, so they run at once. */
 typedef struct counts {
@@ -60,30 +59,10 @@ Test(team, is_never_larger_than_what_the_host_allows)
     cr_assert_eq(ran_with(5), 3);
 }
 
-/* phases -- in each, everybody writes a number and reads all those of the phase before. */
-enum { PHASES = 3000 };
-
-typedef struct phases {
-    tl_barrier barrier;
-    int number[2][MOST];
-    int wrong[MOST];
-} phases;
-
-static void pass_phases(void *context, int worker, int workers)
-{
-    phases *p = context;
-    for (int i = 0; i < PHASES; i++) {
-        p->number[i % 2][worker] = i * workers + worker;
-        tl__barrier_wait(&p->barrier, workers);
-        for (int k = 0; k < workers; k++)
-            p->wrong[worker] += p->number[i % 2][k] != i * workers + k;
-    }
-}
-
 Test(team, meets_at_a_barrier_again_and_again)
 {
     tl_set_threads(4);
-    phases p = {0};
+    phases p = {.count = 3000};
     for (int n = 1; n <= 4; n++) {
         cr_assert_eq(tl__team_run(n, pass_phases, &p), n);
         for (int k = 0; k < n; k++)

@@ -2,34 +2,16 @@
  * the host at once, the number of threads changed and the team closed meanwhile. A plain main
  * program, since Criterion does not start there. Prints what differed and returns 1, or returns
  * 0. */
-#include "core/team.h"
+#include "tests/phases.h"
 
 #include <stdio.h>
 #include <uv.h>
 
 enum { MOST = 4, PHASES = 30, RUNS = 1500, HOSTS = 2 };
 
-typedef struct phases {
-    tl_barrier barrier;
-    int number[2][MOST];
-    int wrong[MOST];
-} phases;
-
-/* Everybody writes a number and reads the others' of the same phase. */
-static void pass_phases(void *context, int worker, int workers)
-{
-    phases *p = context;
-    for (int i = 0; i < PHASES; i++) {
-        p->number[i % 2][worker] = i * workers + worker;
-        tl__barrier_wait(&p->barrier, workers);
-        for (int k = 0; k < workers; k++)
-            p->wrong[worker] += p->number[i % 2][k] != i * workers + k;
-    }
-}
-
 static void host(void *result)
 {
-    phases p = {0};
+    phases p = {.count = PHASES};
     int wrong = 0;
     for (int i = 0; i < RUNS; i++) {
         int n = tl__team_run(1 + i % MOST, pass_phases, &p);
