@@ -34,8 +34,9 @@ typedef struct tl_contraction_def {
 
 /* tl__contraction_packing -- whether operand 0 or 1 may come packed: no batch axis, its other axes
  * merge into one of eight columns at least along which the result is contiguous, its summed ones
- * into another, and time is not among them. Then *how is the matrix to pack, k x n, its data NULL: strides count from the
- * operand's first element. A machine that does not read panels says no to everything. */
+ * into another, and time is not among them. Then *how is the matrix to pack, k x n, its data NULL:
+ * strides count from the operand's first element. A machine that does not read panels says no to
+ * everything. */
 TL_API int tl__contraction_packing(const tl_contraction_def *d, int operand, int64_t *k, int64_t *n,
                                    tl_matrix *how);
 
@@ -49,9 +50,9 @@ TL_API int64_t tl__contraction_split(const tl_contraction *q);
 /* tl__contraction_run -- computes the part-th of `parts` shares: of an axis of extent d from
  * d part / parts to d (part + 1) / parts. Shares have nothing of the result in common, together are
  * all of it, and have the bits of the whole. accumulate adds into out instead of storing. time is
- * the extent of the time label now, from 1 to that compiled; ignored without one. Allocates only for
- * a summed operand whose axes do not merge, and for left operands that are packed. Returns TL_OK or
- * TL_ENOMEM. */
+ * the extent of the time label now, from 1 to that compiled; ignored without one. Allocates only
+ * for a summed operand whose axes do not merge, and for left operands that are packed. Returns
+ * TL_OK or TL_ENOMEM. */
 TL_API int tl__contraction_run(const tl_contraction *q, const void *a, const void *b,
                                int accumulate, void *out, int64_t time, int part, int parts);
 

@@ -197,8 +197,8 @@ static int make_rows(tl_tape *tape, tl_buf **fresh, tl_rows **rows)
     return TL_OK;
 }
 
-/* publish -- cannot fail. fresh[] are the new buffers, in the order of gather_roots; rows[] those of
- * make_rows. */
+/* publish -- cannot fail. fresh[] are the new buffers, in the order of gather_roots; rows[] those
+ * of make_rows. */
 static void publish(tl_tape *tape, tl_buf **fresh, tl_rows **rows)
 {
     uint32_t n = 0;

@@ -19,7 +19,8 @@
 #define THIS_ROW(T, ISA) ROW_NAME(T, ISA)
 #define THIS_ROWS(T, ISA) ROWS_NAME(T, ISA)
 
-/* The TL_FOLD_LANE_BYTES of lanes are as many vectors as that takes, each in a register of its own. */
+/* The TL_FOLD_LANE_BYTES of lanes are as many vectors as that takes, each in a register of its own.
+ */
 /* clang-format off */
 #define EACH_OF_4(X, T) X(0, T) X(1, T) X(2, T) X(3, T)
 #define EACH_OF_8(X, T) EACH_OF_4(X, T) X(4, T) X(5, T) X(6, T) X(7, T)

@@ -227,7 +227,8 @@ void tl__arena_close(tl_arena *a)
 /* A buffer and its data are one aligned block:  tl_buf, 64 bytes | stagger | room bytes | PAD
  *
  * Large blocks come from the system at one place of a page, so equal elements of several arrays
- * would fall on the same lines of the nearest cache: each starts some lines later than the one before.
+ * would fall on the same lines of the nearest cache: each starts some lines later than the one
+ * before.
  *
  * `room` is one of the class sizes 4/4, 5/4, 6/4, 7/4 times a power of two, so at most a quarter
  * is unused and an idle block fits every request of its class. Idle blocks are chained through

@@ -74,8 +74,8 @@ TL_API void tl_bind(tl_tape *tape, tl_param *p, tl_tensor t);
  * the new version after the commit. Assigning twice before a commit: the later one counts. */
 TL_API void tl_assign(tl_param *p, tl_tensor t);
 
-/* tl_assign_rows -- queues: at the next commit row idx[i] of p becomes rows[i]; the other rows stay.
- * Of equal indices the first counts.
+/* tl_assign_rows -- queues: at the next commit row idx[i] of p becomes rows[i]; the other rows
+ * stay. Of equal indices the first counts.
  *
  *   p     [V,...]
  *   idx   [n]      i32, 0 <= idx[i] < V

@@ -1,5 +1,5 @@
-/* print.c -- tensors, tapes and plans as text. Reads the tape and changes nothing of it (a tensor's value
- * may be computed). */
+/* print.c -- tensors, tapes and plans as text. Reads the tape and changes nothing of it (a tensor's
+ * value may be computed). */
 #include "core/print.h"
 
 #include "core/node.h"

@@ -23,8 +23,8 @@ void tl__rows_free(tl_rows *rows);
  * forgotten: settle it before, or give the store another buffer. */
 void tl__rows_set(tl_store *store, tl_rows *rows);
 
-/* tl__rows_settle -- writes what is noted: const, since what the store means stays the same. Returns
- * TL_OK or TL_ENOMEM. */
+/* tl__rows_settle -- writes what is noted: const, since what the store means stays the same.
+ * Returns TL_OK or TL_ENOMEM. */
 int tl__rows_settle(const tl_store *store);
 
 /* tl__store_data -- the elements of a store's present version; NULL when memory is short for

@@ -66,8 +66,8 @@ const tl_op tl_op_summed = {
     .adjoint = by_the_sweep,
 };
 
-/* The one thing to know of it is what is missing, `lead`: the planner computes nothing that hangs on
- * it for all steps at once. */
+/* The one thing to know of it is what is missing, `lead`: the planner computes nothing that hangs
+ * on it for all steps at once. */
 static int stay_view(const tl_attr *a, const tl_shape *from, const tl_layout *in,
                      const tl_shape *to, tl_layout *out)
 {

@@ -24,8 +24,8 @@ AVX2 static inline __m256i first(int n)
 }
 
 /* Turning a block of W x W in two steps: within lanes of 128 bits, then lanes among vectors.
- * t[4 g + j] has, in lane l, column 4 l + j of rows 4 g .. 4 g + 3 (of f64: 2 for 4). Four rows from
- * each pointer, as in the strips. */
+ * t[4 g + j] has, in lane l, column 4 l + j of rows 4 g .. 4 g + 3 (of f64: 2 for 4). Four rows
+ * from each pointer, as in the strips. */
 #define QUADS(T, V, load, unpack_low, unpack_high, as_pd, as_ps, low_pd, high_pd, W)               \
     UNROLL for (int i = 0; i < W; i += 4, b += 4 * ldb)                                            \
     {                                                                                              \

@@ -43,8 +43,8 @@ enum { TL_STRIP_ROWS = 12, TL_STRIP_DOWN = 4 };
  * panels[rows] is 1 they are the same kernel.
  *
  * down[rows] has the columns of the right operand contiguous, (p,j) at p + j * ldb, cs = 1 and
- * n = width: for so few rows that packing such an operand costs more than the sums. pack makes a panel of k
- * rows of such columns. */
+ * n = width: for so few rows that packing such an operand costs more than the sums. pack makes a
+ * panel of k rows of such columns. */
 typedef struct tl_strips {
     int width, shift; /* columns of a panel, two vectors: 1 << shift */
     int rows;         /* the most a kernel has */

@@ -1,5 +1,5 @@
-/* along.h -- picking elements along an axis by number, and adding them back: the i32 operands have no
- * gradient. Indices are checked, and additions ordered, as index.h says. */
+/* along.h -- picking elements along an axis by number, and adding them back: the i32 operands have
+ * no gradient. Indices are checked, and additions ordered, as index.h says. */
 #ifndef TL_OPS_ALONG_H
 #define TL_OPS_ALONG_H
 

@@ -138,8 +138,8 @@ static void step_rows(tl_optim *o, tl_tape *tape, tl_param *p, const tl_kept *k,
         tl_assign_rows(k->slot[i], idx, slot[i]);
 }
 
-/* Whether the step is one on rows, and then which. Several passes over n rows are less than one over
- * all V when n is less than half of it. */
+/* Whether the step is one on rows, and then which. Several passes over n rows are less than one
+ * over all V when n is less than half of it. */
 static int takes_rows(const tl_optim *o, const tl_param *p, tl_tensor g, tl_tensor *src,
                       tl_tensor *idx)
 {

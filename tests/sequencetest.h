@@ -1,5 +1,5 @@
-/* sequencetest.h -- what the tests of sequences share: a tape, a set, numbers and an LSTM. Private to
- * tests. */
+/* sequencetest.h -- what the tests of sequences share: a tape, a set, numbers and an LSTM. Private
+ * to tests. */
 #ifndef TL_TESTS_SEQUENCETEST_H
 #define TL_TESTS_SEQUENCETEST_H
 

@@ -101,7 +101,8 @@ Test(assemble, errors_name_the_piece)
     tl_tape_free(tape);
 }
 
-/* What is assembled goes into a larger one: its pieces and zeros are written there, behind the zeros of the larger. */
+/* What is assembled goes into a larger one: its pieces and zeros are written there, behind the
+ * zeros of the larger. */
 Test(assemble, one_inside_another)
 {
     tl_tape *tape = check_tape(1);

@@ -39,7 +39,8 @@ typedef int record_fn(tl_tape *tape, int which, tl_tensor *out);
 
 enum { MOST = 24 };
 
-/* check_same -- records the same twice, with bands and without; returns how many bands there were. */
+/* check_same -- records the same twice, with bands and without; returns how many bands there were.
+ */
 static int compare(record_fn *record, int which)
 {
     const unsigned all = tl__passes();

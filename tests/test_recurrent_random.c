@@ -1,6 +1,6 @@
-/* test_recurrent_random.c -- random recurrent cells, made of what cells are made of: products of x and
- * of the carries with weights, sums of them, slices as gates, biases. With all passes, for short
- * periods and several threads, values and gradients are those of the plain plan.
+/* test_recurrent_random.c -- random recurrent cells, made of what cells are made of: products of x
+ * and of the carries with weights, sums of them, slices as gates, biases. With all passes, for
+ * short periods and several threads, values and gradients are those of the plain plan.
  *
  *     narrow   [B,H]    x, the carries, and what is made of them
  *     wide     [B,2H]   products with stacked weights, their sums; read in halves */

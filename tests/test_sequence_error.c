@@ -1,5 +1,5 @@
-/* test_sequence_error.c -- every way to get a sequence wrong: wrong tensors, wrong options, a step that
- * breaks its contract, no memory. */
+/* test_sequence_error.c -- every way to get a sequence wrong: wrong tensors, wrong options, a step
+ * that breaks its contract, no memory. */
 #include "tests/sequencetest.h"
 
 TestSuite(sequence_error, .init = sequencetest_open, .fini = sequencetest_close);

@@ -1,6 +1,6 @@
 /* tsan_rows.c -- a table whose rows were assigned, read by several threads at once: one of them
- * settles it. A plain main program, since Criterion does not start under ThreadSanitizer. Prints what
- * differed and returns 1, or returns 0. */
+ * settles it. A plain main program, since Criterion does not start under ThreadSanitizer. Prints
+ * what differed and returns 1, or returns 0. */
 #include "core/param.h"
 #include "ops/ops.h"
 

@@ -1,5 +1,5 @@
-/* verifytest.h -- tl_cell_verify run on a cell that is right or has something planted in it. Private to
- * tests. */
+/* verifytest.h -- tl_cell_verify run on a cell that is right or has something planted in it.
+ * Private to tests. */
 #ifndef TL_TESTS_VERIFYTEST_H
 #define TL_TESTS_VERIFYTEST_H
 

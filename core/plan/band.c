@@ -6,10 +6,10 @@
  *
  * A step fits when each row of what it makes is made of the same rows of what it reads, or when it
  * sums the rows; the rows are as many of its first axes as have N entries together. An edge is
- * aligned when its reader reads row by row what is written row by row. As in fuse.c a level decides:
- * every other edge raises it, steps of one level that aligned edges connect become one, so they
- * never wait in a circle. First every step is as early as it can be, then those that fit are as late
- * as their readers allow. */
+ * aligned when its reader reads row by row what is written row by row. As in fuse.c a level
+ * decides: every other edge raises it, steps of one level that aligned edges connect become one, so
+ * they never wait in a circle. First every step is as early as it can be, then those that fit are
+ * as late as their readers allow. */
 #include "core/plan/band.h"
 #include "core/plan/band_fit.h"
 

@@ -40,8 +40,8 @@ typedef struct tl_band {
 /* tl__band_scratch -- bytes that running takes, 64-byte aligned. */
 TL_API size_t tl__band_scratch(const tl_band *b);
 
-/* tl__band_run -- rows [lo, hi); data: element (0,0,...) of each operand, scratch: the caller's own.
- * Shares that begin at multiples of `unit` may run at the same time, and give the same bits.
+/* tl__band_run -- rows [lo, hi); data: element (0,0,...) of each operand, scratch: the caller's
+ * own. Shares that begin at multiples of `unit` may run at the same time, and give the same bits.
  * Returns TL_OK, or a failed call's code: its message, and which part it was. */
 TL_API int tl__band_run(const tl_band *b, char *const *data, void *scratch, int64_t lo, int64_t hi,
                         char message[360], const tl_band_part **failed);

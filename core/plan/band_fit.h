@@ -4,8 +4,8 @@
 
 #include "core/plan/steps.h"
 
-/* tl__band_fits -- whether each of N rows that step s makes is made of the same row of what it reads,
- * or s sums the rows. */
+/* tl__band_fits -- whether each of N rows that step s makes is made of the same row of what it
+ * reads, or s sums the rows. */
 TL_API int tl__band_fits(const tl_graph *g, uint32_t s, int64_t N);
 
 /* tl__band_sums -- whether x is the sum over the first axes of its operand, N entries; the others

@@ -124,7 +124,8 @@ static void put_buffer(tl_dump *d, uint32_t k)
     tl__put(&d->text, "\n");
 }
 
-/* put_map -- the slab from top to bottom, instructions from left to right, a letter for a buffer. */
+/* put_map -- the slab from top to bottom, instructions from left to right, a letter for a buffer.
+ */
 static void put_map(tl_dump *d)
 {
     enum { ROWS = 12, COLUMNS = 80 };
@@ -166,8 +167,8 @@ static int is_same_place(const tl_operand *a, const tl_operand *b)
            (a->ncoef == 0 || memcmp(a->coef, b->coef, a->ncoef * sizeof *a->coef) == 0);
 }
 
-/* put_operand -- "h[t+1]", "b2[t]+128": its name, the row by loops' positions (t, t2 inside it), and
- * the element there. */
+/* put_operand -- "h[t+1]", "b2[t]+128": its name, the row by loops' positions (t, t2 inside it),
+ * and the element there. */
 static void put_operand(tl_dump *d, const tl_instr *i, uint32_t k)
 {
     const tl_operand *o = &i->operand[k];

@@ -27,8 +27,8 @@ TL_API void tl__binding_close(tl_binding *b, const tl_plan *p);
 TL_API void tl__binding_scalar(tl_binding *b, const tl_plan *p, uint32_t base, double value);
 
 /* tl__binding_packs -- finds the packs of leaves with the leaves, or memory to make them in; the
- * leaves are nodes[member[ordinal].slot]. TL_OK or TL_ENOMEM. tl__binding_keep_packs -- after a run:
- * those that were made stay with the leaves. */
+ * leaves are nodes[member[ordinal].slot]. TL_OK or TL_ENOMEM. tl__binding_keep_packs -- after a
+ * run: those that were made stay with the leaves. */
 TL_API int tl__binding_packs(tl_binding *b, const tl_plan *p, const tl_node *nodes,
                              const tl_member *member);
 TL_API void tl__binding_keep_packs(tl_binding *b, const tl_plan *p, const tl_node *nodes,

@@ -5,10 +5,10 @@
  *     after    P = pack(W)                                 panels of columns, as kernels read them
  *              loop, 100 steps:  z = contract(h, P)
  *
- * W must be the same for all of a loop's steps, be read by several products outside of loops, or be a
- * leaf that will be the same in many runs (of a program). The
- * pack of a value that the tape has already is kept with that (core/packs.h), so the next run with
- * the same weights does not pack at all. Packing changes no bit of a product. */
+ * W must be the same for all of a loop's steps, be read by several products outside of loops, or be
+ * a leaf that will be the same in many runs (of a program). The pack of a value that the tape has
+ * already is kept with that (core/packs.h), so the next run with the same weights does not pack at
+ * all. Packing changes no bit of a product. */
 #include "core/plan/graph.h"
 #include "core/plan/steps.h"
 

@@ -10,8 +10,8 @@
  *       E = contract(stacked(dz), W)                               rows of E = contract(rows of dz, W)
  *
  * What nobody else reads (X without settled gates, dz) then has P rows instead of T. P follows from
- * shapes alone, for tl__period_rows() rows of the product, and periods begin at multiples of P in both
- * directions; so sums over time have one order, whatever runs them. */
+ * shapes alone, for tl__period_rows() rows of the product, and periods begin at multiples of P in
+ * both directions; so sums over time have one order, whatever runs them. */
 #include "core/plan/graph.h"
 
 #include "core/space.h"

@@ -6,7 +6,8 @@
  *
  * A table from what a value is to the first value that is so. Operands come first, so whole
  * equal expressions fall together. What is to be kept becomes a view of the first. Not for random
- * draws, each of which is another one, and not for constants, whose numbers a plan does not know. */
+ * draws, each of which is another one, and not for constants, whose numbers a plan does not know.
+ */
 #include "core/plan/graph.h"
 
 #include "core/space.h"

@@ -1,3 +1,4 @@
+/* arguments.c -- words and numbers out of the text of an option. */
 #include "tests/bench/arguments.h"
 
 #include <stdlib.h>

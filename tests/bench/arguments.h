@@ -1,5 +1,5 @@
-/* arguments.h -- values of options, for parsers by argp. A mistake is explained, with what is wanted,
- * and ends the program. */
+/* arguments.h -- values of options, for parsers by argp. A mistake is explained, with what is
+ * wanted, and ends the program. */
 #ifndef TL_TESTS_BENCH_ARGUMENTS_H
 #define TL_TESTS_BENCH_ARGUMENTS_H
 

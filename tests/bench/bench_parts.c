@@ -1,5 +1,5 @@
-/* bench_parts.c -- what the pieces beside the recurrent layers cost, each against what it could cost
- * at best: a hand-written loop, the bare products, the same thing shorter. */
+/* bench_parts.c -- what the pieces beside the recurrent layers cost, each against what it could
+ * cost at best: a hand-written loop, the bare products, the same thing shorter. */
 #include "tests/bench/arguments.h"
 #include "tests/bench/part.h"
 

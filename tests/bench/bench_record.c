@@ -1,3 +1,4 @@
+/* bench_record.c -- one measured number as an object on a line. */
 #include "tests/bench/bench_record.h"
 
 #include <math.h>

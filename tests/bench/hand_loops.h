@@ -17,8 +17,8 @@ void hand_map(size_t n, const float *in, float *out);
 void hand_sgd(size_t n, float *p, const float *g, float lr);
 void hand_adam(size_t n, float *p, const float *g, float *m, float *v, float c1, float c2);
 
-/* hand_gather -- out[i,:] = table[idx[i],:], rows of E. hand_scatter_add -- table[idx[i],:] += scale
- * src[i,:]. */
+/* hand_gather -- out[i,:] = table[idx[i],:], rows of E. hand_scatter_add -- table[idx[i],:] +=
+ * scale src[i,:]. */
 void hand_gather(size_t rows, size_t E, const float *table, const int32_t *idx, float *out);
 void hand_scatter_add(size_t rows, size_t E, const float *src, const int32_t *idx, float scale,
                       float *table);

@@ -1,5 +1,5 @@
-/* hand_table.h -- the loops of hand_loops.h as they were compiled for one instruction set; what they
- * do is said there. hand_loops.c fills the tables, hand_pick.c chooses one. */
+/* hand_table.h -- the loops of hand_loops.h as they were compiled for one instruction set; what
+ * they do is said there. hand_loops.c fills the tables, hand_pick.c chooses one. */
 #ifndef TL_TESTS_BENCH_HAND_TABLE_H
 #define TL_TESTS_BENCH_HAND_TABLE_H
 

@@ -1,3 +1,4 @@
+/* part.c -- lets the contenders of a part run in turn; their table, their records. */
 #include "tests/bench/part.h"
 
 #include "tests/bench/bench_record.h"

@@ -1,4 +1,5 @@
-/* part_embedding.c -- look-up of 3,200 tokens in a table of 10,000 rows of 256, and its gradient. */
+/* part_embedding.c -- look-up of 3,200 tokens in a table of 10,000 rows of 256, and its gradient.
+ */
 #include "tests/bench/hand_loops.h"
 #include "tests/bench/part.h"
 #include "tests/bench/rnn_data.h"

@@ -1,5 +1,5 @@
-/* part_planning.c -- making a plan, for each recorded node: an LSTM's training step as a scan and as
- * a plain loop of 100 steps. A plan is made once for each structure and kept. */
+/* part_planning.c -- making a plan, for each recorded node: an LSTM's training step as a scan and
+ * as a plain loop of 100 steps. A plan is made once for each structure and kept. */
 #include "core/run.h"
 #include "tests/bench/part.h"
 #include "tests/bench/rnn_data.h"

@@ -1,5 +1,5 @@
-/* part_rows.c -- reductions and the chains around them: softmax, layer norm with its gradients, sums
- * of squares; in bands of rows, and one instruction after another. */
+/* part_rows.c -- reductions and the chains around them: softmax, layer norm with its gradients,
+ * sums of squares; in bands of rows, and one instruction after another. */
 #include "core/run.h"
 #include "tests/bench/part.h"
 #include "tests/bench/rnn_data.h"

@@ -22,7 +22,8 @@ typedef struct output {
     int32_t *c;         /* [N] classes */
 } output;
 
-/* train -- the loss and its gradients for in[n]: the first is wanted, the others are parameters'. */
+/* train -- the loss and its gradients for in[n]: the first is wanted, the others are parameters'.
+ */
 static void train(output *k, tl_tensor loss, int n, const tl_tensor *in)
 {
     tl_param *const to[] = {NULL, k->w, k->b};
@@ -91,8 +92,8 @@ static int traffic(void *arg)
     return 0;
 }
 
-/* is_same -- dL/dz of the first rows by its formula, (softmax(z) - [class]) / N; then dL/dh with all
- * logits and in chunks. */
+/* is_same -- dL/dz of the first rows by its formula, (softmax(z) - [class]) / N; then dL/dh with
+ * all logits and in chunks. */
 static int is_same(output *k)
 {
     enum { ROWS = 8 }; /* no more numbers than N H */

@@ -1,3 +1,4 @@
+/* peak_memory.c -- reads /proc/self/status. */
 #include "tests/bench/peak_memory.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* peak_memory.h -- what this process holds of the machine's memory, MiB, from /proc/self/status; NaN
- * where that is not to be had. */
+/* peak_memory.h -- what this process holds of the machine's memory, MiB, from /proc/self/status;
+ * NaN where that is not to be had. */
 #ifndef TL_TESTS_BENCH_PEAK_MEMORY_H
 #define TL_TESTS_BENCH_PEAK_MEMORY_H
 

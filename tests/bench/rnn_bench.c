@@ -1,3 +1,4 @@
+/* rnn_bench.c -- opens, verifies and runs all ways of one case. */
 #include "tests/bench/rnn_bench.h"
 
 #include <math.h>

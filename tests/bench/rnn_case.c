@@ -1,3 +1,4 @@
+/* rnn_case.c -- the seven cases as a table. */
 #include "tests/bench/rnn_case.h"
 
 #include <string.h>

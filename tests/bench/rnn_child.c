@@ -1,3 +1,4 @@
+/* rnn_child.c -- starts this program again and reads what it prints. */
 #include "tests/bench/rnn_child.h"
 
 #include "tests/bench/peak_memory.h"

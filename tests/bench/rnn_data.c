@@ -1,3 +1,4 @@
+/* rnn_data.c -- draws and compares the arrays of a case. */
 #include "tests/bench/rnn_data.h"
 
 #include <math.h>

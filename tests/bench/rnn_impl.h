@@ -38,8 +38,8 @@ extern const rnn_impl rnn_loop;      /* the built-in step in a plain C loop over
 extern const rnn_impl rnn_program;   /* the same, recorded once and replayed */
 extern const rnn_impl rnn_onednn;    /* the fused primitive */
 
-/* onednn_product -- C = A B of three row-major [n,n] arrays by oneDNN. Non-zero where that is not to
- * be had. */
+/* onednn_product -- C = A B of three row-major [n,n] arrays by oneDNN. Non-zero where that is not
+ * to be had. */
 int onednn_product(int n, const float *a, const float *b, float *c);
 
 #endif

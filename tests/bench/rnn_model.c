@@ -1,3 +1,4 @@
+/* rnn_model.c -- PyTorch's arrays to parameters, gradients back. */
 #include "tests/bench/rnn_model.h"
 
 #include "tests/bench/user_cells.h"

@@ -1,3 +1,4 @@
+/* rnn_products.c -- the products of a case, one after another. */
 #include "tests/bench/rnn_products.h"
 
 #include "core/gemm.h"

@@ -4,8 +4,8 @@
 
 #include "tests/bench/rnn_data.h"
 
-/* peak_gflops -- of one core: the best of several products of 1024^3, ours and oneDNN's, measured at
- * the first call. */
+/* peak_gflops -- of one core: the best of several products of 1024^3, ours and oneDNN's, measured
+ * at the first call. */
 double peak_gflops(void);
 
 /* products_step -- milliseconds of the products of a pass through tl__gemm, in the shapes and the

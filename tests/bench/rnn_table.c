@@ -1,3 +1,4 @@
+/* rnn_table.c -- lines for people, objects for programs. */
 #include "tests/bench/rnn_table.h"
 
 #include "tests/bench/bench_record.h"

@@ -1,3 +1,4 @@
+/* stopwatch.c -- clocks, the best and the median of many times. */
 #include "tests/bench/stopwatch.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* user_cells.c -- the two cells, and PyTorch's arrays to their matrices and back. */
 #include "tests/bench/user_cells.h"
 
 #include <string.h>
