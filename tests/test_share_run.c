@@ -235,12 +235,12 @@ static int says(const tl_tape *tape, const char *words, const char *remark)
 }
 
 /* walk -- h' = tanh(h u + x): rows of h by rows of h. h' = tanh(u h + x): rows of h by all of h. */
-static tl_tensor walk(tl_tape *tape, int by_all)
+static tl_tensor walk(tl_tape *tape, int64_t n, int by_all)
 {
-    tl_tensor u = check_random(tape, TL_F32, tl_shape2(6, 6), 1),
-              xs = check_random(tape, TL_F32, tl_shape3(T, 6, 6), 2);
+    tl_tensor u = tl_rand(tape, TL_F32, tl_shape2(n, n)),
+              xs = tl_rand(tape, TL_F32, tl_shape3(T, n, n));
     tl_scan s = tl_scan_open(tape, T, NULL);
-    tl_tensor h = tl_scan_carry(s, tl_zeros(tape, TL_F32, tl_shape2(6, 6)));
+    tl_tensor h = tl_scan_carry(s, tl_zeros(tape, TL_F32, tl_shape2(n, n)));
     tl_tensor z = by_all ? tl_matmul(u, h) : tl_matmul(h, u);
     tl_scan_next(s, h, tl_tanh(tl_add(z, tl_scan_each(s, xs))));
     tl_scan_close(s);
@@ -253,7 +253,7 @@ Test(share_run, a_plan_says_what_is_shared_and_what_waits)
         share(2);
         tl_tape *tape = check_tape(1);
         tl_no_grad_open(tape);
-        tl_tensor y = walk(tape, by_all);
+        tl_tensor y = walk(tape, 6, by_all);
         tl_no_grad_close(tape);
         cr_assert_eq(tl_eval(1, &y), TL_OK);
         cr_assert(says(tape, "  contract ", "shared"));
@@ -262,11 +262,18 @@ Test(share_run, a_plan_says_what_is_shared_and_what_waits)
         cr_assert_eq(says(tape, "tanh", "waits"), by_all); /* over what the product still reads */
         tl_tape_free(tape);
     }
+}
+
+Test(share_run, a_plan_is_shared_if_it_is_worth_it)
+{
     share(0);
-    tl_tape *tape = check_tape(1);
-    tl_tensor y = walk(tape, 0);
-    cr_assert_eq(tl_eval(1, &y), TL_OK);
-    cr_assert_eq(says(tape, "tanh", "shared"), 0);
-    cr_assert_eq(says(tape, "tanh", "waits"), 0);
-    tl_tape_free(tape);
+    for (int large = 0; large < 2; large++) {
+        tl_tape *tape = check_tape(1);
+        tl_tensor y = walk(tape, large ? 160 : 20, 0);
+        cr_assert_eq(tl_eval(1, &y), TL_OK);
+        cr_assert_eq(says(tape, "tanh", "shared"), large);
+        cr_assert_eq(says(tape, "uniform", "shared"), large);
+        cr_assert_eq(says(tape, "tanh", "waits"), 0);
+        tl_tape_free(tape);
+    }
 }

@@ -25,9 +25,22 @@
 #include <math.h>
 #include <string.h>
 
-/* Operations, roughly: of an instruction that is worth a share, of a wait, and those shared in a run
- * that are worth one more thread. */
-static const double WORTH = 1e5, WAIT = 1e6, THREAD = 2e6;
+/* Nanoseconds, roughly, of AVX-512 at 3 GHz: a flop of a product, an element that one reads, an
+ * operation on an element of a tile, an element of a call.
+ *
+ * WAIT    a barrier is 0.3 us when all come at once (bench_team), and they do not
+ * WORTH   of an instruction outside of loops: it costs two waits at most
+ * THREAD  of shared work in a run for each further thread: to wake one takes 20 us. An LSTM with T =
+ *         50 on one thread and on two with a processor each, best of 60, us:
+ *
+ *             infer  B  8  H 32   105  119       train  B  8  H 16   123  114
+ *                    B 16  H 16    78   59              B 16  H 16   216  170
+ *                    B 16  H 32   199  120              B  8  H 32   236  173
+ *                    B 16  H 64   606  332              B 16  H 64  1460  825
+ *
+ *         So two begin to pay at 100 us; where other programs want the processors, too, later. */
+static const double FLOP = 0.01, READ = 0.05, OPERATION = 0.15, ELEMENT = 1;
+static const double WAIT = 1e3, WORTH = 2e3, THREAD = 1e5;
 
 /* tl_touch -- which elements of a buffer the workers touch: those of one cut; all by worker 0
  * (extent 0); or any (extent -1). */
@@ -46,11 +59,11 @@ typedef struct tl_sharing {
     tl_graph *g;
     tl_root_state *root;
     uint32_t *touched, n; /* roots that are not as NOBODY left them */
-    double work, shared;  /* of the block's steps */
+    double shared;        /* work of the block's steps, ns */
     uint32_t waits;
 } tl_sharing;
 
-/* ---- what an instruction costs --------------------------------------------------------------- */
+/* ---- what an instruction costs, in ns --------------------------------------------------------- */
 
 static double count_of(const tl_graph *g, uint32_t v)
 {
@@ -64,12 +77,15 @@ static double cost_of(const tl_graph *g, const tl_step *s)
     const tl_val *x = &g->val[s->val.at[0]];
     double n = (double)tl_shape_count(x->shape);
     if (s->kind == TL_STEP_CONTRACT) { /* (m k)(k n) / (m n) is k^2 */
-        const double square = n > 0 ? count_of(g, x->in[0]) * count_of(g, x->in[1]) / n : 0;
-        return 2 * n * sqrt(square);
+        const double a = count_of(g, x->in[0]), b = count_of(g, x->in[1]);
+        const double flops = n > 0 ? 2 * n * sqrt(a * b / n) * FLOP : 0, reads = (a + b) * READ;
+        return flops > reads ? flops : reads;
     }
-    for (uint32_t k = 0; k < x->nin && s->kind != TL_STEP_TILE; k++)
+    if (s->kind == TL_STEP_CALL) /* of those that can be cut: they write all of it once */
+        return n * ELEMENT;
+    for (uint32_t k = 0; k < x->nin && s->kind == TL_STEP_BAND; k++)
         n = count_of(g, x->in[k]) > n ? count_of(g, x->in[k]) : n;
-    return n * 2 * (double)(s->kind == TL_STEP_BAND ? s->part.n * 4 : s->val.n);
+    return n * (double)s->val.n * OPERATION;
 }
 
 /* ---- cuts ------------------------------------------------------------------------------------ */
@@ -312,9 +328,7 @@ static void share_steps(tl_sharing *h, tl_block *b)
         if (s->phase != TL_STEPS || s->kind == TL_STEP_JOIN)
             continue;
         cut(g, s, 0);
-        const double cost = cost_of(g, s);
-        h->work += cost;
-        h->shared += s->shared ? cost : 0;
+        h->shared += s->shared ? cost_of(g, s) : 0;
     }
     for (int turn = 0; turn < 2; turn++) /* a step follows the last one of the step before */
         for (uint32_t k = 0; k < b->nsteps; k++)
@@ -322,15 +336,14 @@ static void share_steps(tl_sharing *h, tl_block *b)
                 g->step[b->steps[k]].kind != TL_STEP_JOIN)
                 visit(h, &g->step[b->steps[k]]);
     forget(h);
-    b->alone =
-        !(tl__passes() & TL_SHARE_ALL) && (h->shared < 0.5 * h->work || h->work < h->waits * WAIT);
+    b->alone = !(tl__passes() & TL_SHARE_ALL) && h->shared < 2 * h->waits * WAIT;
 }
 
 static void share_block(tl_graph *g, uint32_t block, tl_sharing *h)
 {
     tl_block *b = &g->block[block];
     int former = 1;
-    h->work = h->shared = 0;
+    h->shared = 0;
     h->waits = 0;
     if (block != 0 && !has_loop(g, b)) {
         share_steps(h, b);
@@ -345,26 +358,18 @@ static void share_block(tl_graph *g, uint32_t block, tl_sharing *h)
         share_freely(g, &g->step[b->steps[k]], &former);
 }
 
-/* total_work -- of a block and the loops in it; *shared the part that is. */
-static double total_work(const tl_graph *g, uint32_t block, double *shared)
+/* shared_work -- of a block and the loops in it. */
+static double shared_work(const tl_graph *g, uint32_t block)
 {
     const tl_block *b = &g->block[block];
-    double work = 0, part = 0;
-    for (uint32_t k = 0; k < b->nsteps; k++) {
+    double work = 0;
+    for (uint32_t k = 0; k < b->nsteps && !b->alone; k++) {
         const tl_step *s = &g->step[b->steps[k]];
-        double some = 0;
-        double cost = s->kind == TL_STEP_LOOP ? total_work(g, g->val[s->val.at[0]].loop, &some)
-                                              : cost_of(g, s);
-        if (s->kind != TL_STEP_LOOP)
-            some = s->shared ? cost : 0;
-        if (s->phase != TL_STEPS && b->period > 0) {
-            cost /= (double)b->period;
-            some /= (double)b->period;
-        }
-        work += cost;
-        part += some;
+        const double part = s->kind == TL_STEP_LOOP ? shared_work(g, g->val[s->val.at[0]].loop)
+                            : s->shared             ? cost_of(g, s)
+                                                    : 0;
+        work += s->phase != TL_STEPS && b->period > 0 ? part / (double)b->period : part;
     }
-    *shared = b->alone ? 0 : part * (double)b->T;
     return work * (double)b->T;
 }
 
@@ -381,7 +386,7 @@ int tl__pass_share(tl_graph *g)
     for (uint32_t b = 0; b < g->nblocks && !g->code; b++)
         share_block(g, b, &h);
     if (!g->code && g->nblocks)
-        total_work(g, 0, &shared);
+        shared = shared_work(g, 0);
     if (tl__passes() & TL_SHARE_ALL || shared >= TL_THREADS_MAX * THREAD)
         return TL_THREADS_MAX;
     return 1 + (int)(shared / THREAD);
