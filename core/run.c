@@ -26,6 +26,7 @@ static const struct {
     {"-fuse", TL_PASS_FUSE}, {"-hoist", TL_PASS_HOIST},       {"-layout", TL_PASS_LAYOUT},
     {"-sink", TL_PASS_SINK}, {"-period", TL_PASS_PERIOD},     {"-reduce", TL_PASS_REDUCE},
     {"-pack", TL_PASS_PACK}, {"-simplify", TL_PASS_SIMPLIFY}, {"-recompute", TL_PASS_RECOMPUTE},
+    {"-join", TL_PASS_JOIN},
 };
 enum {
     PASSES = sizeof pass_names / sizeof *pass_names,

@@ -28,6 +28,7 @@ enum {
     TL_PASS_PACK = 64,
     TL_PASS_SIMPLIFY = 128,
     TL_PASS_RECOMPUTE = 256,
+    TL_PASS_JOIN = 512,
     TL_SHARE_ALL = 1 << 15 /* threads share whatever they can, however small; off, "+share" */
 };
 TL_API unsigned tl__passes(void);

@@ -15,7 +15,7 @@ enum { N = 16 };
 
 /* Numbers where a law that is one only nearly shows. */
 static const double numbers[N] = {0.0,  -0.0, 1.0,   -1.0,  0.3,   -0.7,     2.5,       -3.5,
-                                  1e-9, 40.0, -40.0, 800.0, -800., INFINITY, -INFINITY, 1e-320};
+                                  1e-9, 40.0, -40.0, 800.0, -800., HUGE_VAL, -HUGE_VAL, 1e-320};
 
 /* An expression of two values, and the words of its plan with the laws. */
 typedef struct expression {

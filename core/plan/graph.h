@@ -170,6 +170,7 @@ extern TL_API const tl_op tl__op_copy, tl__op_room, tl__op_iota, tl__op_rows, tl
 TL_API void tl__pass_same(tl_graph *g);
 TL_API void tl__pass_recompute(tl_graph *g);
 TL_API void tl__pass_simplify(tl_graph *g);
+TL_API void tl__pass_join(tl_graph *g);
 TL_API void tl__pass_hoist(tl_graph *g);
 TL_API void tl__pass_lift(tl_graph *g);
 TL_API void tl__pass_sink(tl_graph *g);

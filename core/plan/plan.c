@@ -1,6 +1,6 @@
 /* plan.c -- makes a plan: from the stretch to the graph, through the passes, to instructions.
  *
- *     stretch --> graph --> same --> recompute --> simplify
+ *     stretch --> graph --> same --> recompute --> simplify --> join
  *                 hoist --> lift --> sink --> narrow                 what is computed
  *                 settle --> period --> lower --> address --> pack   where
  *                 fuse --> band --> arrange --> share --> layout, emit --> plan   when and how */
@@ -25,6 +25,8 @@ static void run_passes(tl_graph *g, tl_plan *p)
         tl__pass_recompute(g);
     if (on & TL_PASS_SIMPLIFY)
         tl__pass_simplify(g);
+    if (on & TL_PASS_JOIN)
+        tl__pass_join(g);
     if (on & TL_PASS_HOIST) {
         tl__pass_hoist(g);
         tl__pass_lift(g);
