@@ -31,8 +31,7 @@ struct tl_step {
     uint32_t block;
     tl_list val;    /* what it makes; topological order */
     tl_list before; /* steps that come first, with repetitions */
-    uint32_t
-        place; /* position of its last value in the block's order: what comes early runs early */
+    uint32_t place; /* of its last value in the block's order: what comes early runs early */
     /* threads (share.c) */
     uint8_t shared; /* each worker runs a part; else worker 0 runs it */
     uint8_t wait;   /* all workers meet before it */
