@@ -1,8 +1,9 @@
 /* backward.c -- tl_backward and the gradients of parameters as a tape queues them.
  *
- *   tl_backward     g = dloss/dp for every unfrozen p used on the tape;  grad(p) = g, or grad(p) +
- * g tl_param_grad   grad(p), or the stored gradient of earlier commits a step          reads
- * grad(p), assigns, then clears it: nothing is stored tl_commit       stores what no step consumed
+ *   tl_backward     g = dloss/dp for every unfrozen p used on the tape; grad(p) = g, or grad(p) + g
+ *   tl_param_grad   grad(p), or the stored gradient of earlier commits
+ *   a step          reads grad(p), assigns, then clears it: nothing is stored
+ *   tl_commit       stores what no step consumed
  *
  * The sweep itself is in grad.c. */
 #include "core/grad.h"

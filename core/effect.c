@@ -1,11 +1,10 @@
 /* effect.c -- what a tape does to the world: assignments, kept states, gradients; queued, then
  * committed together.
  *
- *   record ... tl_assign(W, w1), tl_keep(h, hT), tl_backward(loss)      queue
- *   tl_commit:  one run computes w1, hT and the gradients               may fail: nothing has
- * changed buffers that cannot be shared are copied                may fail: nothing has changed
- *               stores take their new buffers, versions count up        cannot fail
- */
+ *   record ...    tl_assign(W, w1), tl_keep(h, hT), tl_backward(loss) queue
+ *   tl_commit:    one run computes w1, hT and the gradients           may fail: nothing has changed
+ *                 buffers that cannot be shared are copied            may fail: nothing has changed
+ *                 stores take their new buffers, versions count up    cannot fail */
 #include "core/grad.h"
 #include "core/rows.h"
 #include "core/run.h"
