@@ -39,6 +39,36 @@ static int collect(tl_tape *tape, uint32_t *index, tl_tensor *in)
     return n;
 }
 
+/* reaches -- whether one of the gradients is more than the zeros of what nothing depends on. */
+static int reaches(const tl_tape *tape, int n, const tl_tensor *grad)
+{
+    for (int i = 0; i < n; i++) {
+        const tl_node *g = &tape->nodes[grad[i].slot];
+        if (g->op == &tl_op_broadcast_to)
+            g = &tape->nodes[g->in[0]];
+        if (g->op != &tl_op_const || g->attr.r[0] < 0.0 || g->attr.r[0] > 0.0)
+            return 1;
+    }
+    return 0;
+}
+
+/* fail_unreached -- the loss is made of no unfrozen parameter. */
+static int fail_unreached(tl_tape *tape, uint32_t loss, int count)
+{
+    char text[160];
+    tl__describe(tape, loss, text, sizeof text);
+    if (count > 0)
+        return tl_tape_fail(tape, TL_ENOGRAD, "tl_backward",
+                            "the loss, %s, depends on none of the %d unfrozen parameters used on "
+                            "this tape (was it recorded inside tl_no_grad, or of tensors that "
+                            "went through tl_detach or tl_state_use?)",
+                            text, count);
+    return tl_tape_fail(tape, TL_ENOGRAD, "tl_backward",
+                        "the loss, %s, depends on no parameter: none is used on this tape (tl_use "
+                        "brings one in)",
+                        text);
+}
+
 int tl_backward(tl_tensor loss)
 {
     tl_node *n = tl__node(loss, "tl_backward");
@@ -65,6 +95,8 @@ int tl_backward(tl_tensor loss)
     int count = collect(tape, index, in);
     tl_no_grad_open(tape);
     int code = count > 0 ? tl_grad(1, &loss, NULL, count, in, grad) : TL_OK;
+    if (code == TL_OK && (count > 0 || tape->nusages == 0) && !reaches(tape, count, grad))
+        code = fail_unreached(tape, loss.slot, count);
     for (int i = 0; code == TL_OK && i < count; i++) {
         add_grad(tape, &tape->usages[index[i]], grad[i]);
         code = tape->code;

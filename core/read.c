@@ -46,7 +46,8 @@ static int check_readable(tl_tensor t, const char *what)
     if (t.tape->frame != 0)
         return tl_tape_fail(
             t.tape, TL_EFRAME, what,
-            "not allowed inside an open scan: the body has only been recorded, it runs later");
+            "not allowed inside an open scan: the body has only been recorded, it runs later "
+            "(tl_scan_close, then tl_scan_stacked gives the value of every step)");
     if (n->frame != 0)
         return tl_tape_fail(t.tape, TL_EFRAME, what,
                             "got %s, a value of a scan's body; ask tl_scan_stacked",

@@ -129,7 +129,9 @@ int tl__same_tape(const char *what, int n, const tl_tensor *t)
     tl_tape *tape = t[0].tape;
     for (int i = 1; i < n; i++)
         if (t[i].tape != tape) {
-            tl_tape_fail(tape, TL_ETAPE, what, "operand %d lives on another tape than operand 0",
+            tl_tape_fail(tape, TL_ETAPE, what,
+                         "operand %d lives on another tape than operand 0 (record both on one, or "
+                         "read its numbers and take them in by tl_input_f32)",
                          i);
             tl_tape_fail(t[i].tape, TL_ETAPE, what,
                          "operand %d lives on this tape, operand 0 on another", i);
@@ -257,9 +259,9 @@ tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl
         frame->nodes[frame->nnodes++] = slot;
     if (tape->opts.warn_at && slot + 1 == tape->opts.warn_at && !tape->warned) {
         tape->warned = 1;
-        tl__log("tape has %u nodes and only grows: did you forget tl_tape_reset, or tl_detach on a "
-                "carried state?",
-                slot + 1);
+        tl__log("tape has %u nodes and only grows (the last is %s in scope \"%s\"): did you forget "
+                "tl_tape_reset after each step, or tl_keep for a carried state?",
+                slot + 1, op->name, tape->scopes[tape->scope]);
     }
     return tl__at(tape, slot);
 }

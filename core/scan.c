@@ -301,9 +301,11 @@ static int check_next(tl_tape *tape, const tl_carry *c, const tl_node *n)
         return tl_tape_fail(tape, TL_EDTYPE, what, "got %s, but carry %s is %s",
                             tl_dtype_name(n->dtype), text, tl_dtype_name(source->dtype));
     if (!tl_shape_equal(n->shape, source->shape))
-        return tl_tape_fail(tape, TL_ESHAPE, what, "got %s, but carry %s is %s",
-                            tl_shape_text(n->shape, got, sizeof got), text,
-                            tl_shape_text(source->shape, want, sizeof want));
+        return tl_tape_fail(
+            tape, TL_ESHAPE, what,
+            "got %s, but carry %s is %s; its initial value has the shape of every step",
+            tl_shape_text(n->shape, got, sizeof got), text,
+            tl_shape_text(source->shape, want, sizeof want));
     return TL_OK;
 }
 

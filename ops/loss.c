@@ -30,7 +30,7 @@ static int check_pair(const char *what, tl_tensor a, tl_tensor b)
         return 0;
     char text_a[TL_SHAPE_TEXT], text_b[TL_SHAPE_TEXT];
     if (!tl_shape_equal(tl_shape_of(a), tl_shape_of(b))) {
-        tl_fail_tensor(a, TL_ESHAPE, what, "got %s and %s, want equal shapes",
+        tl_fail_tensor(a, TL_ESHAPE, what, "got %s and %s, want equal shapes (tl_reshape)",
                        tl_shape_text(tl_shape_of(a), text_a, sizeof text_a),
                        tl_shape_text(tl_shape_of(b), text_b, sizeof text_b));
         return 0;

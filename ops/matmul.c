@@ -340,11 +340,13 @@ static tl_tensor product(const char *what, tl_tensor a, int ta, tl_tensor b, int
     tl_shape sa = tl_shape_of(a), sb = tl_shape_of(b);
     if (sa.rank == 0 || sb.rank == 0 || !multiply(&sa, ta, &sb, tb)) {
         char got_a[TL_SHAPE_TEXT], got_b[TL_SHAPE_TEXT], want_a[16], want_b[16];
-        return tl_fail_tensor(a, TL_ESHAPE, what, "got %s x %s, want %s x %s",
+        const int turned = sa.rank > 0 && sb.rank > 1 && multiply(&sa, ta, &sb, !tb);
+        return tl_fail_tensor(a, TL_ESHAPE, what, "got %s x %s, want %s x %s%s",
                               tl_shape_text(sa, got_a, sizeof got_a),
                               tl_shape_text(sb, got_b, sizeof got_b),
                               matrix_text(sa.rank, ta ? "k,m" : "m,k", want_a),
-                              matrix_text(sb.rank, tb ? "n,k" : "k,n", want_b));
+                              matrix_text(sb.rank, tb ? "n,k" : "k,n", want_b),
+                              turned ? " (the second one turned would fit: tl_matmul_t)" : "");
     }
     int64_t label[3][TL_MAX_RANK + 2];
     terms t = {{0}, {label[0], label[1], label[2]}};

@@ -185,7 +185,10 @@ int tl_optim_step(tl_optim *o, tl_tape *tape)
     tl_no_grad_close(tape);
     tl_scope_close(tape);
     if (stepped == 0)
-        tl__log("%s: no parameter has a gradient: did you forget tl_backward?", o->rule->name);
+        tl__log("%s: no parameter has a gradient on this tape: did you forget tl_backward, or call "
+                "it on "
+                "another tape?",
+                o->rule->name);
     return tl_commit(tape);
 }
 

@@ -12,11 +12,33 @@ Test(backward, the_loss_must_be_one_number)
     cr_assert_eq(tl_backward(tl_zeros(tape, TL_F32, tl_shape1(3))), TL_ESHAPE);
     cr_assert(strstr(tl_tape_error(tape), "[3]"), "%s", tl_tape_error(tape));
     tl_tape_reset(tape);
-    cr_assert_eq(tl_backward(tl_zeros(tape, TL_F32, tl_shape2(1, 1))),
-                 TL_OK); /* no parameter in use: nothing to do */
+    tl_params *set = tl_params_new(TL_F32);
+    tl_param *w = tl_param_new(set, "w", tl_shape2(1, 1), NULL);
+    cr_assert_eq(tl_backward(tl_exp(tl_use(tape, w))), TL_OK);
     tl_tensor none = {0};
     cr_assert_eq(tl_backward(none), TL_EINVAL);
     tl_tape_free(tape);
+    tl_params_free(set);
+}
+
+/* Zeros that are a gradient are not the zeros of what nothing depends on. */
+Test(backward, a_loss_that_no_parameter_goes_into_is_an_error)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    tl_params *set = tl_params_new(TL_F64);
+    tl_param *w = tl_param_new(set, "w", tl_shape1(2), NULL);
+    cr_assert_eq(tl_backward(tl_ones(tape, TL_F64, tl_shape0())), TL_ENOGRAD);
+    tl_tape_reset(tape);
+    cr_assert_eq(tl_backward(tl_sum_all(tl_detach(tl_use(tape, w)))), TL_ENOGRAD);
+    cr_assert(strstr(tl_tape_error(tape), "tl_detach"), "%s", tl_tape_error(tape));
+    tl_tape_reset(tape);
+    cr_assert_eq(tl_backward(tl_sum_all(tl_scale(tl_use(tape, w), 0))), TL_OK);
+    cr_assert_eq(tl_commit(tape), TL_OK);
+    tl_param_freeze(w, 1);
+    tl_tape_reset(tape);
+    cr_assert_eq(tl_backward(tl_sum_all(tl_use(tape, w))), TL_OK, "frozen on purpose");
+    tl_tape_free(tape);
+    tl_params_free(set);
 }
 
 Test(backward, a_parameter_the_loss_does_not_reach_gets_zeros)

@@ -260,6 +260,8 @@ static const tl_op silent = {.name = "silent", .kind = TL_VIEW, .shape = refuses
 
 RECORDS(own_op_silent, tl_tensor x = zeros(tape, 2, 3); tl_record(&silent, 1, &x, NULL))
 
+RETURNS(backward_no_parameter, tl_backward(tl_zeros(tape, TL_F32, tl_shape0())))
+RETURNS(backward_unreached, tl_backward(tl_sum_all(tl_detach(tl_use(tape, weight)))))
 RETURNS(backward_shape, tl_backward(zeros(tape, 2, 3)))
 
 static int backward_in_scan(tl_tape *tape, tl_err *err)
@@ -355,7 +357,8 @@ static const row rows[] = {
     ROW(bind_shape, ESHAPE, "tl_bind: got f32 [3], but W is f32 [2]"),
     ROW(bind_dtype, EDTYPE, "tl_bind: got f64 [2], but W is f32 [2]"),
     ROW(bind_tape, ETAPE, "tl_bind: the tensor for W lives on another tape"),
-    ROW(two_tapes, ETAPE, "add: operand 1 lives on another tape than operand 0"),
+    ROW(two_tapes, ETAPE, "add: operand 1 lives on another tape than operand 0 (record both "
+        "on one, or read its numbers and take them in by tl_input_f32)"),
     ROW(two_tapes_second, ETAPE, "add: operand 1 lives on this tape, operand 0 on another"),
     ROW(dead_named, EDEAD,
         "tanh: h, recorded in encoder at step 0, is gone: its tape was reset or released (carry "
@@ -394,8 +397,9 @@ static const row rows[] = {
         "tl_read_f32: got h1 (recorded in scan), a value of a scan's body; ask tl_scan_stacked"),
     ROW(read_in_scan, EFRAME,
         "scan: tl_read_f32: not allowed inside an open scan: the body has only been recorded, it "
-        "runs later"),
-    ROW(eval_two_tapes, ETAPE, "tl_eval: operand 1 lives on another tape than operand 0"),
+        "runs later (tl_scan_close, then tl_scan_stacked gives the value of every step)"),
+    ROW(eval_two_tapes, ETAPE, "tl_eval: operand 1 lives on another tape than operand 0 (record both "
+        "on one, or read its numbers and take them in by tl_input_f32)"),
     ROW(grad_inert, EINVAL, "tl_grad: input 0 is the inert tensor"),
     ROW(grad_two_tapes, ETAPE, "tl_grad: input 0 lives on another tape than output 0"),
     ROW(grad_two_tapes_second, ETAPE, "tl_grad: input 0 lives on this tape, output 0 on another"),
@@ -406,6 +410,13 @@ static const row rows[] = {
     ROW(grad_seed_dtype, ESHAPE, "tl_grad: seed 0 is f64 [2,3], want f32 [2,3] as output 0"),
     ROW(grad_no_rule, ENOGRAD, "unfinished: this operation has no gradient rule"),
     ROW(own_op_silent, ESHAPE, "silent: shapes do not fit"),
+    ROW(backward_no_parameter, ENOGRAD,
+        "tl_backward: the loss, %0 (const), depends on no parameter: none is used on this tape "
+        "(tl_use brings one in)"),
+    ROW(backward_unreached, ENOGRAD,
+        "tl_backward: the loss, ~ (reshape), depends on none of the 1 unfrozen parameters used on this "
+        "tape (was it recorded inside tl_no_grad, or of tensors that went through tl_detach or "
+        "tl_state_use?)"),
     ROW(backward_shape, ESHAPE,
         "tl_backward: the loss has shape [2,3], want a single number (take a sum or mean, or use "
         "tl_grad)"),

@@ -88,6 +88,7 @@ RECORDS(pad_negative, tl_pad(f32(tape, 2, 3), 0, -1, 0))
 /* ---- products -------------------------------------------------------------------------------- */
 
 RECORDS(matmul_shapes, tl_matmul(f32(tape, 32, 100), f32(tape, 128, 512)))
+RECORDS(matmul_turned, tl_matmul(f32(tape, 32, 100), f32(tape, 512, 100)))
 RECORDS(matmul_scalar, tl_matmul(number(tape), f32(tape, 2, 3)))
 RECORDS(matmul_batch, tl_matmul(tl_zeros(tape, TL_F32, tl_shape3(2, 3, 4)),
                                 tl_zeros(tape, TL_F32, tl_shape3(5, 4, 6))))
@@ -211,6 +212,9 @@ static const row rows[] = {
     ROW(stack_rank, ESHAPE, "stack: got rank 8, want less than 8"),
     ROW(pad_negative, ERANGE, "pad: got -1 and 0, want 0 to 1152921504606846975"),
     ROW(matmul_shapes, ESHAPE, "matmul: got [32,100] x [128,512], want [m,k] x [k,n]"),
+    ROW(matmul_turned, ESHAPE,
+        "matmul: got [32,100] x [512,100], want [m,k] x [k,n] (the second one turned would fit: "
+        "tl_matmul_t)"),
     ROW(matmul_scalar, ESHAPE, "matmul: got [] x [2,3], want [...,m,k] x [k,n]"),
     ROW(matmul_batch, ESHAPE, "matmul: got [2,3,4] x [5,4,6], want [...,m,k] x [...,k,n]"),
     ROW(matmul_dtypes, EDTYPE, "matmul: got f32 x f64, want f32 x f32 or f64 x f64"),
@@ -271,10 +275,12 @@ static const row rows[] = {
     ROW(merge_shapes, ESHAPE, "merge_rows: got rows [3,2], indices [2], want [n,...], [n]"),
     ROW(merge_dtypes, EDTYPE, "merge_rows: got f32 rows, f32 indices, want f32 or f64, i32"),
     ROW(soft_scalar, ESHAPE, "cross_entropy_soft: got logits [], want [...,K]"),
-    ROW(soft_shapes, ESHAPE, "cross_entropy_soft: got [2,3] and [2,4], want equal shapes"),
-    ROW(mse_shapes, ESHAPE, "mse: got [4] and [4,1], want equal shapes"),
+    ROW(soft_shapes, ESHAPE,
+        "cross_entropy_soft: got [2,3] and [2,4], want equal shapes (tl_reshape)"),
+    ROW(mse_shapes, ESHAPE, "mse: got [4] and [4,1], want equal shapes (tl_reshape)"),
     ROW(bce_dtypes, EDTYPE, "bce: got f32 and f64, want f32 and f32 or f64 and f64"),
-    ROW(bce_logits_shapes, ESHAPE, "bce_with_logits: got [4] and [4,1], want equal shapes"),
+    ROW(bce_logits_shapes, ESHAPE,
+        "bce_with_logits: got [4] and [4,1], want equal shapes (tl_reshape)"),
     ROW(l1_indices, EDTYPE, "l1: got i32 and i32, want f32 and f32 or f64 and f64"),
     ROW(huber_delta, ERANGE, "huber: got delta 0, want more than 0"),
     ROW(rand_indices, EDTYPE, "uniform: got i32, want f32 or f64"),

@@ -251,8 +251,12 @@ static const row rows[] = {
     ROW(next_twice, ESTATE,
         "rnn: tl_scan_next: carry h (recorded in rnn) has its next value already"),
     ROW(next_dtype, EDTYPE, "rnn: tl_scan_next: got f64, but carry h (recorded in rnn) is f32"),
-    ROW(next_shape, ESHAPE, "rnn: tl_scan_next: got [2,3], but carry h (recorded in rnn) is [2,4]"),
-    ROW(in_the_body, ESHAPE, "rnn: matmul: got [2,4] x [3,4], want [m,k] x [k,n]"),
+    ROW(next_shape, ESHAPE,
+        "rnn: tl_scan_next: got [2,3], but carry h (recorded in rnn) is [2,4]; its initial "
+        "value has the shape of every step"),
+    ROW(in_the_body, ESHAPE,
+        "rnn: matmul: got [2,4] x [3,4], want [m,k] x [k,n] (the second one turned "
+        "would fit: tl_matmul_t)"),
     ROW(close_missing_next, ESTATE,
         "rnn: tl_scan_close: carry h (recorded in rnn) has no next value: tl_scan_next is missing"),
     ROW(close_inner_open, ESTATE,
