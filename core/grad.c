@@ -81,17 +81,22 @@ static void sweep(tl_sweep *w, int nout, const tl_tensor *out, const tl_tensor *
                   const tl_tensor *in, tl_tensor *grad)
 {
     tl_tape *tape = w->tape;
-    for (int i = 0; i < nout; i++)
+    const uint32_t of = tape->of;
+    for (int i = 0; i < nout; i++) {
+        tape->of = out[i].slot;
         if (tl__sweep_flags(w, out[i].slot))
             tl__sweep_add(w, out[i].slot,
                           seed ? seed[i] : tl_ones(tape, tl_dtype_of(out[i]), tl_shape_of(out[i])),
                           TL_NONE);
+    }
     tl__sweep_run(w);
     for (int i = 0; i < nin; i++) {
         const tl_tensor input = in[i];
+        tape->of = input.slot;
         tl_tensor g = tl__sweep_sum(w, tl__sweep_find(w, input.slot));
         grad[i] = g.tape ? g : tl_zeros(tape, tl_dtype_of(input), tl_shape_of(input));
     }
+    tape->of = of;
 }
 
 int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, const tl_tensor *in,

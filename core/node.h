@@ -30,6 +30,7 @@ typedef struct tl_node {
     tl_dtype dtype;
     uint32_t frame;      /* that it belongs to */
     uint32_t scope;      /* index into tape->scopes */
+    uint32_t of;         /* slot of the node whose gradient it is part of; TL_NONE: not a sweep's */
     const char *name;    /* interned, or NULL */
     uint8_t life;        /* tl_life */
     uint8_t want;        /* tl_want, or was read */
@@ -151,6 +152,7 @@ struct tl_tape {
     tl_usage *usages; /* sorted by first use */
     uint32_t nusages, usages_capacity;
     uint32_t no_grad; /* nesting depth */
+    uint32_t of;      /* of what is recorded now: where the sweep is, TL_NONE outside of one */
     int train;
     uint64_t seed, draw;
     uint64_t steps; /* resets so far: "recorded at step 35" */

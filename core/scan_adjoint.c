@@ -249,7 +249,10 @@ static uint32_t outputs(tl_sweep *w, tl_out *out)
 /* carry_back -- the adjoint scan's carry: of h it is called dh. */
 static tl_tensor carry_back(tl_sweep *w, const tl_back *back)
 {
+    const uint32_t of = w->tape->of;
+    w->tape->of = w->slot[back->leaf];
     tl_tensor d = tl_scan_carry(w->adjoint, back->g);
+    w->tape->of = of;
     const char *name = w->tape->nodes[w->slot[back->leaf]].name;
     char text[80];
     if (!name)

@@ -248,9 +248,11 @@ static void visit(tl_sweep *w, uint32_t slot, tl_tensor g)
 
 void tl__sweep_run(tl_sweep *w)
 {
+    const uint32_t of = w->tape->of;
     for (uint32_t p = w->n; p-- > 0 && !w->tape->code;) {
         if (w->first[p] == TL_NONE || (w->flags[p] & TL_SWEEP_OUTSIDE))
             continue;
+        w->tape->of = w->slot[p];
         if (w->tape->nodes[w->slot[p]].op->kind == TL_LOOP) {
             tl__scan_adjoint(w, p);
             continue;
@@ -259,4 +261,5 @@ void tl__sweep_run(tl_sweep *w)
         if (g.tape && (w->flags[p] & TL_SWEEP_THROUGH))
             visit(w, w->slot[p], g);
     }
+    w->tape->of = of;
 }

@@ -49,6 +49,7 @@ tl_tape *tl_tape_new(const tl_tape_opts *opts)
     tape->opts = opts ? *opts : tl_tape_defaults();
     tape->seed = tape->opts.seed;
     tape->train = 1;
+    tape->of = TL_NONE;
     tape->frames = tl__calloc(4, sizeof *tape->frames);
     tape->scopes = tl__calloc(16, sizeof *tape->scopes);
     if (!tape->frames || !tape->scopes) {

@@ -3,6 +3,7 @@
 #include "ops/ops.h"
 
 #include "core/node.h"
+#include "core/space.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -296,4 +297,56 @@ Test(grad, an_operation_without_a_rule)
               g;
     cr_assert_eq(tl_grad(1, &y, NULL, 1, &x, &g), TL_ENOGRAD);
     refused(tape, TL_ENOGRAD, "mystery");
+}
+
+Test(grad, what_a_sweep_records_names_the_node_whose_gradient_it_is_part_of)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    tl_tensor x = input(tape, tl_shape1(3), (const double[]){1, 2, 3}), g;
+    tl_tensor y = tl_tanh(x), sum = tl_sum_all(tl_mul(y, x));
+    const uint32_t forward = tl_tape_mark(tape);
+    tl_grad(1, &sum, NULL, 1, &x, &g);
+    const uint32_t end = tl_tape_mark(tape);
+    uint32_t last = TL_NONE, of_tanh = 0;
+    for (uint32_t s = 0; s < forward; s++)
+        cr_assert_eq(tape->nodes[s].of, TL_NONE);
+    for (uint32_t s = forward; s < end; s++) {
+        const uint32_t of = tape->nodes[s].of;
+        cr_assert(of < forward && of <= last, "%%%u is of %%%u after %%%u", s, of, last);
+        last = of;
+        of_tanh += of == y.slot;
+    }
+    cr_assert_gt(of_tanh, 0);
+    cr_assert_eq(tape->nodes[g.slot].of, x.slot); /* the two contributions added up */
+    tl_tensor later = tl_neg(g);
+    cr_assert_eq(tape->nodes[later.slot].of, TL_NONE);
+    tl_grad(1, &later, NULL, 1, &y, &g);
+    cr_assert_eq(tape->of, TL_NONE);
+    tl_tape_free(tape);
+}
+
+Test(grad, so_do_nodes_in_the_body_of_an_adjoint_scan)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    tl_tensor xs = input(tape, tl_shape2(2, 2), (const double[]){1, 2, 3, 4}), g;
+    tl_scan s = tl_scan_open(tape, 2, NULL);
+    tl_tensor h = tl_scan_carry(s, tl_zeros(tape, TL_F64, tl_shape1(2)));
+    tl_tensor z = tl_tanh(tl_add(h, tl_scan_each(s, xs)));
+    tl_scan_next(s, h, z);
+    tl_scan_close(s);
+    tl_tensor sum = tl_sum_all(tl_scan_last(s, h));
+    const uint32_t forward = tl_tape_mark(tape);
+    tl_grad(1, &sum, NULL, 1, &xs, &g);
+    uint32_t of_tanh = 0, of_carry = 0, loops = 0;
+    for (uint32_t k = forward; k < tl_tape_mark(tape); k++) {
+        const tl_node *n = &tape->nodes[k];
+        cr_assert_lt(n->of, forward);
+        of_tanh += n->of == z.slot && n->frame != 0;
+        of_carry += n->of == h.slot && n->op == &tl_op_carry;
+        loops += n->op == &tl_op_loop && tape->nodes[n->of].op == &tl_op_loop;
+    }
+    cr_assert_gt(of_tanh, 0);
+    cr_assert_eq(of_carry, 1);
+    cr_assert_eq(loops, 1);
+    tl_tape_free(tape);
 }
