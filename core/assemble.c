@@ -9,6 +9,7 @@
  * Attributes: {n, r, offset of piece 0 along axes 0 .. r-1 from the front, of piece 1, ...};
  * the shape is the node's own. Pieces are added in their order, so the result's bits are those
  * of adding n padded tensors one after the other. */
+#include "core/attr_text.h"
 #include "core/memory.h"
 #include "core/node.h"
 #include "core/space.h"
@@ -139,6 +140,7 @@ const tl_op tl_op_assemble = {
     .adjoint = assemble_adjoint,
     .ncases = 1,
     .cases = assemble_cases,
+    .attr_text = tl__text_offsets,
 };
 
 void tl__assemble_offset(const tl_node *n, uint32_t piece, int64_t *offset)

@@ -186,6 +186,9 @@ struct tl_op {
     int no_gradient; /* says explicitly that the gradient is zero or undefined everywhere */
     int ncases;
     const tl_case *cases;
+    /* the structural attributes in words, "axis 1, 4:8", for printing; in: the shape of operand 0;
+     * text: a string that is "" at first. NULL: numbers */
+    void (*attr_text)(const tl_attr *a, const tl_shape *in, char *text, size_t size);
 };
 
 /* tl_record -- records one node in the innermost open frame and returns its tensor. nin >= 1;

@@ -14,25 +14,50 @@ TL_BEGIN_DECLS
 TL_API char *tl_tensor_text(tl_tensor t);
 TL_API int tl_tensor_print(tl_tensor t, FILE *file);
 
+/* tl_print_values -- which values stand behind their nodes: up to eight elements whole, of more the
+ * first and last three. */
+typedef enum tl_print_values {
+    TL_VALUES_NONE,
+    TL_VALUES_LIVE,    /* those that are there */
+    TL_VALUES_EVALUATE /* all outside of bodies; computed where they are not there */
+} tl_print_values;
+
 typedef struct tl_print_opts {
-    uint32_t from; /* first node, a number of tl_tape_mark; default 0 */
-    uint32_t to;   /* one behind the last, default: all */
+    uint32_t from;          /* first node, a number of tl_tape_mark; default 0 */
+    uint32_t to;            /* one behind the last, default: all */
+    uint32_t limit;         /* most lines, then one that says what is left out; 0: none; default
+                               10000 */
+    tl_print_values values; /* default TL_VALUES_NONE */
+    int64_t unroll; /* scans of up to so many steps step by step; 0: each body once (default);
+                       -1: a scan is one line */
+    int adjoint;    /* two columns: see below; default 0. values and unroll have no effect then */
 } tl_print_opts;
 
 TL_API tl_print_opts tl_print_defaults(void);
 
-/* tl_tape_text -- one line a node: number, name, formula, dtype and shape; bodies of scans
- * indented; scopes as headings, "#" alone where they end.
+/* tl_tape_text -- one line a node: number, name, operation with its attributes in words, dtype and
+ * shape, "live" or "dropped" if it ran; bodies of scans indented; scopes as headings, "#" alone
+ * where they end.
  *
- *     %0  x        = input                          f32 [2,3]
- *     %9  scan over t = 0 .. 9 {
- *         %2  h    = carry, first %1, then %8       f32 [2,3]
+ *     %0   x            = input                          f32 [2,3]  live
+ *     %4                = contract(x, W; ij,kj->ik)      f32 [2,4]
+ *     %9   scan over t = 0 .. 9 {
+ *         %5   h            = carry, first %1, then %8   f32 [2,3]
  *         ...
  *     }
  *
- * Nothing is computed. Freed with tl_string_free; NULL when memory is short. */
-TL_API char *tl_tape_text(const tl_tape *tape, const tl_print_opts *opts);
-TL_API int tl_tape_print(const tl_tape *tape, const tl_print_opts *opts, FILE *file);
+ * opts->adjoint: the backward pass beside what it goes back over. On the left every node, the last
+ * one first; on the right the nodes that tl_grad recorded when it was at that one, in the order of
+ * recording.
+ *
+ *     forward, last to first              | adjoint
+ *     %7   y = tanh(%6)                   | %12 = mul(y, y)
+ *                                         | %13 = sub(1, %12)
+ *
+ * Nothing is computed but what TL_VALUES_EVALUATE asks for. Freed with tl_string_free; NULL when
+ * memory is short, or with the tape's error when computing failed. */
+TL_API char *tl_tape_text(tl_tape *tape, const tl_print_opts *opts);
+TL_API int tl_tape_print(tl_tape *tape, const tl_print_opts *opts, FILE *file);
 
 /* tl_plan_text -- the plan that this tape ran last: buffers with their place in memory and the
  * instructions between which they live, a map of the slab, then one line an instruction.

@@ -9,6 +9,7 @@
  * highest}. */
 #include "core/space.h"
 
+#include "core/attr_text.h"
 #include "core/pointwise.h"
 
 /* clang-format off */
@@ -348,6 +349,7 @@ const tl_op tl_op_slice = {
     .adjoint = slice_adjoint,
     .ncases = 1,
     .cases = slice_cases,
+    .attr_text = tl__text_range,
 };
 
 tl_tensor tl_slice(tl_tensor a, int axis, int64_t start, int64_t count)
@@ -409,6 +411,7 @@ const tl_op tl_op_check_range = {
     .run = check_run,
     .lead = tl_lead_same,
     .no_gradient = 1,
+    .attr_text = tl__text_limits,
 };
 
 tl_tensor tl_check_range(tl_tensor a, int64_t lo, int64_t hi)

@@ -14,6 +14,7 @@
  * block. */
 #include "core/sum.h"
 
+#include "core/attr_text.h"
 #include "core/fold.h"
 #include "core/memory.h"
 #include "core/op.h"
@@ -344,6 +345,7 @@ const tl_op tl_op_sum = {
     .adjoint = sum_adjoint,
     .ncases = 2,
     .cases = sum_cases,
+    .attr_text = tl__text_axes,
 };
 
 tl_tensor tl_sum_keep(tl_tensor a, uint32_t axes)

@@ -7,6 +7,7 @@
  * indices, on one thread: same bits always. */
 #include "ops/along.h"
 
+#include "core/attr_text.h"
 #include "core/grad.h"
 #include "core/space.h"
 #include "ops/indices.h"
@@ -150,6 +151,7 @@ const tl_op tl_op_take_along = {
     .reads = TL_READS(1),
     .ncases = 2,
     .cases = take_along_cases,
+    .attr_text = tl__text_axis,
 };
 
 const tl_op tl_op_put_along = {
@@ -165,6 +167,7 @@ const tl_op tl_op_put_along = {
     .reads = TL_READS(1),
     .ncases = 1,
     .cases = put_along_cases,
+    .attr_text = tl__text_axis,
 };
 
 /* record_along -- with the axis counted from the end, and the extent if it is not NULL. */

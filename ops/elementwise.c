@@ -6,6 +6,7 @@
  * compiled. */
 #include "ops/elementwise.h"
 
+#include "core/attr_text.h"
 #include "core/pointwise.h"
 #include "core/space.h"
 #include "ops/registry.h"
@@ -214,6 +215,7 @@ const tl_op tl_op_cast = {
     .adjoint = cast_adjoint,
     .ncases = 1,
     .cases = cast_cases,
+    .attr_text = tl__text_dtype,
 };
 
 tl_tensor tl_cast(tl_tensor a, tl_dtype dtype)

@@ -5,6 +5,7 @@
  * same bits always. */
 #include "ops/index.h"
 
+#include "core/attr_text.h"
 #include "core/grad.h"
 #include "core/space.h"
 #include "ops/elementwise.h"
@@ -199,6 +200,7 @@ const tl_op tl_op_scatter_add = {
     .reads = TL_READS(1),
     .ncases = 1,
     .cases = scatter_add_cases,
+    .attr_text = tl__text_rows,
 };
 
 tl_tensor tl_gather(tl_tensor table, tl_tensor idx)
@@ -289,6 +291,7 @@ const tl_op tl_op_one_hot = {
     .lead = tl_lead_same,
     .apart = one_hot_apart,
     .no_gradient = 1,
+    .attr_text = tl__text_classes,
 };
 
 tl_tensor tl_one_hot(tl_tensor idx, int64_t K, tl_dtype dtype)

@@ -7,6 +7,7 @@
  * stands, so no case is written twice and second order is free. */
 #include "ops/matmul.h"
 
+#include "core/attr_text.h"
 #include "core/contract.h"
 #include "core/space.h"
 #include "ops/registry.h"
@@ -226,7 +227,8 @@ static const tl_case contract_cases[] = {
     .adjoint = contract_adjoint,                                                                   \
     .reads = TL_READS(0) | TL_READS(1),                                                            \
     .ncases = (int)(sizeof contract_cases / sizeof *contract_cases),                               \
-    .cases = contract_cases
+    .cases = contract_cases,                                                                       \
+    .attr_text = tl__text_labels
 /* clang-format on */
 
 static const tl_op contract_in_step = {CONTRACT};

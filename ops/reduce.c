@@ -5,6 +5,7 @@
  * and correct to any order. */
 #include "ops/reduce.h"
 
+#include "core/attr_text.h"
 #include "core/grad.h"
 #include "core/space.h"
 #include "ops/elementwise.h"
@@ -337,6 +338,7 @@ const tl_op tl_op_amax = {
     .reads = TL_READS(0),
     .ncases = 2,
     .cases = amax_cases,
+    .attr_text = tl__text_axes,
 };
 
 const tl_op tl_op_first_max = {
@@ -348,6 +350,7 @@ const tl_op tl_op_first_max = {
     .run = first_max_run,
     .lead = tl_lead_same,
     .no_gradient = 1,
+    .attr_text = tl__text_axes,
 };
 
 const tl_op tl_op_argmax = {
@@ -360,6 +363,7 @@ const tl_op tl_op_argmax = {
     .lead = tl_lead_same,
     .apart = tl__mask_apart,
     .no_gradient = 1,
+    .attr_text = tl__text_axes,
 };
 
 /* ---- what is called -------------------------------------------------------------------------- */

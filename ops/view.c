@@ -4,6 +4,7 @@
  * with the right numbers. */
 #include "ops/view.h"
 
+#include "core/attr_text.h"
 #include "core/memory.h"
 #include "core/space.h"
 #include "ops/registry.h"
@@ -77,6 +78,7 @@ const tl_op tl_op_permute = {
     .adjoint = permute_adjoint,
     .ncases = 1,
     .cases = permute_cases,
+    .attr_text = tl__text_order,
 };
 
 tl_tensor tl_permute(tl_tensor a, int n, const int *order)
@@ -159,6 +161,7 @@ const tl_op tl_op_flip = {
     .adjoint = flip_adjoint,
     .ncases = 1,
     .cases = flip_cases,
+    .attr_text = tl__text_axis,
 };
 
 tl_tensor tl_flip(tl_tensor a, int axis)

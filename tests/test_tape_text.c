@@ -1,0 +1,159 @@
+/* test_tape_text.c -- a tape as text, whole: attributes in words, values, steps, the limit. */
+#include "tapeloop.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static const double four[4] = {1, 2, 3, 4};
+
+static void prints(tl_tape *tape, const tl_print_opts *o, const char *want)
+{
+    char *text = tl_tape_text(tape, o);
+    cr_assert_not_null(text);
+    cr_assert_str_eq(text, want);
+    tl_string_free(text);
+}
+
+/* plain -- loss = sum of tanh of a column of x w, and its gradient for w. */
+static tl_tape *plain(void)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    tl_tensor x = tl_name(tl_input_f64(tape, tl_shape2(2, 2), four), "x"), g;
+    tl_tensor w = tl_name(tl_input_f64(tape, tl_shape2(2, 2), four), "w");
+    tl_tensor y = tl_name(tl_tanh(tl_slice(tl_matmul(x, w), 1, 0, 1)), "y");
+    tl_tensor loss = tl_name(tl_sum_all(y), "loss");
+    tl_grad(1, &loss, NULL, 1, &w, &g);
+    tl_item(loss);
+    return tape;
+}
+
+/* loop -- h' = tanh(h + x_t) in two steps. */
+static tl_tape *loop(void)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    tl_tensor x = tl_name(tl_input_f64(tape, tl_shape2(2, 2), four), "x"), g;
+    tl_scan s = tl_scan_open(tape, 2, NULL);
+    tl_tensor h = tl_name(tl_scan_carry(s, tl_zeros(tape, TL_F64, tl_shape1(2))), "h");
+    tl_scan_next(s, h, tl_name(tl_tanh(tl_add(h, tl_scan_each(s, x))), "h1"));
+    tl_scan_close(s);
+    tl_tensor loss = tl_name(tl_sum_all(tl_scan_last(s, h)), "loss");
+    tl_grad(1, &loss, NULL, 1, &x, &g);
+    return tape;
+}
+
+Test(tape_text, one_line_a_node_with_values)
+{
+    tl_tape *tape = plain();
+    tl_print_opts o = tl_print_defaults();
+    o.to = 7;
+    o.values = TL_VALUES_LIVE;
+    prints(tape, &o,
+           "tape at step 0: 16 nodes\n"
+           "%0   x            = input                                        f64 [2,2]  live  = 1 "
+           "2 3 4\n"
+           "%1   w            = input                                        f64 [2,2]  live  = 1 "
+           "2 3 4\n"
+           "%2                = contract(x, w; ij,jk->ik)                    f64 [2,2]  dropped\n"
+           "%3                = slice(%2; axis 1, 0:1)                       f64 [2,1]  dropped\n"
+           "%4   y            = tanh(%3)                                     f64 [2,1]  live  = "
+           "0.9999983369 1\n"
+           "%5                = sum(y; axes 0,1)                             f64 [1,1]  dropped\n"
+           "%6   loss         = reshape(%5)                                  f64 []  live  = "
+           "1.999998337\n");
+    o.values = TL_VALUES_EVALUATE;
+    char *text = tl_tape_text(tape, &o);
+    cr_assert(
+        strstr(text, "contract(x, w; ij,jk->ik)                    f64 [2,2]  live  = 7 10 15 22"),
+        "%s", text);
+    tl_string_free(text);
+    tl_tape_free(tape);
+}
+
+Test(tape_text, forward_and_adjoint_side_by_side)
+{
+    tl_tape *tape = plain();
+    tl_print_opts o = tl_print_defaults();
+    o.adjoint = 1;
+    prints(
+        tape, &o,
+        "tape at step 0: 16 nodes\n"
+        "forward, last to first                                   | adjoint\n"
+        "%6 loss = reshape(%5)  []                                | %8 = reshape(1)  [1,1]\n"
+        "%5 = sum(y; axes 0,1)  [1,1]                             | %9 = broadcast_to(%8)  [2,1]\n"
+        "%4 y = tanh(%3)  [2,1]                                   | %10 = mul(y, y)  [2,1]\n"
+        "                                                         | %12 = sub(1, %10)  [2,1]\n"
+        "                                                         | %13 = mul(%9, %12)  [2,1]\n"
+        "%3 = slice(%2; axis 1, 0:1)  [2,1]                       | %14 = assemble(%13; at [0,0])  "
+        "[2,2]\n"
+        "%2 = contract(x, w; ij,jk->ik)  [2,2]                    | %15 = contract(%14, x; "
+        "ij,ik->kj)  [2,2]\n"
+        "%1 w = input  [2,2]                                      |\n"
+        "%0 x = input  [2,2]                                      |\n");
+    tl_tape_free(tape);
+}
+
+Test(tape_text, bodies_once_step_by_step_or_in_one_line)
+{
+    tl_tape *tape = loop();
+    tl_print_opts o = tl_print_defaults();
+    o.unroll = 2;
+    char *text = tl_tape_text(tape, &o);
+    cr_assert(strstr(text, "  t = 0\n"), "%s", text);
+    cr_assert(strstr(text, "h            = carry, first %4 "), "%s", text);
+    cr_assert(strstr(text, "h            = carry, h1[0] "), "%s", text);
+    cr_assert(strstr(text, "= each(x; t = 1)"), "%s", text);
+    cr_assert(strstr(text, "h1           = tanh(%7[1])"), "%s", text);
+    tl_string_free(text);
+    o.unroll = 1; /* two steps are too many */
+    text = tl_tape_text(tape, &o);
+    cr_assert(!strstr(text, "t = 0\n") && strstr(text, ", then h1"), "%s", text);
+    tl_string_free(text);
+    o.unroll = -1;
+    text = tl_tape_text(tape, &o);
+    cr_assert(strstr(text, "scan over t = 0 .. 1 { 6 nodes, 1 carries }\n"), "%s", text);
+    cr_assert(!strstr(text, "h1 "), "%s", text);
+    tl_string_free(text);
+    tl_tape_free(tape);
+}
+
+Test(tape_text, the_adjoint_of_a_body_stands_beside_the_body)
+{
+    tl_tape *tape = loop();
+    tl_print_opts o = tl_print_defaults();
+    o.adjoint = 1;
+    char *text = tl_tape_text(tape, &o);
+    const char *body = strstr(text, "    %8 h1 = tanh(%7)  [2] ");
+    const char *carry = strstr(text, "|     %16 dh = carry, first %15, then %22  [2]\n");
+    cr_assert(body && carry && body < carry, "%s", text);
+    cr_assert(strstr(text, "%9 scan over t = 0 .. 1                                  | %23 scan "
+                           "over t = 1 .. 0\n"),
+              "%s", text);
+    tl_string_free(text);
+    o.limit = 3;
+    text = tl_tape_text(tape, &o);
+    cr_assert(strstr(text, "... 13 more, left out: more than 3 lines"), "%s", text);
+    tl_string_free(text);
+    tl_tape_free(tape);
+}
+
+Test(tape_text, attributes_of_every_kind_are_words)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    tl_tensor x = tl_name(tl_input_f64(tape, tl_shape2(2, 2), four), "x");
+    const int32_t classes[2] = {0, 2};
+    tl_tensor c = tl_name(tl_input_i32(tape, tl_shape1(2), classes), "c");
+    tl_transpose(x, 0, 1);
+    tl_flip(x, 0);
+    tl_one_hot(c, 3, TL_F64);
+    tl_cast(x, TL_F32);
+    tl_check_range(c, 0, 9);
+    tl_amax(x, 1, (const int[]){1}, 1);
+    char *text = tl_tape_text(tape, NULL);
+    static const char *want[] = {"permute(x; axes 1,0)",   "flip(x; axis 0)",
+                                 "one_hot(c; 3 classes)",  "cast(x; to f32)",
+                                 "check_range(c; 0 .. 9)", "amax(x; axis 1)"};
+    for (size_t k = 0; k < sizeof want / sizeof *want; k++)
+        cr_assert(strstr(text, want[k]), "no %s in\n%s", want[k], text);
+    tl_string_free(text);
+    tl_tape_free(tape);
+}
