@@ -7,6 +7,7 @@
 #ifndef TAPELOOP_H
 #define TAPELOOP_H
 
+#include "core/forward.h"
 #include "core/grad.h"
 #include "core/meta.h"
 #include "core/op.h"

@@ -9,10 +9,8 @@
 
 #include <string.h>
 
-/* check -- the tensors tl_grad was given: alive, on one tape, visible here, floating. */
-static int check(tl_tape *tape, const char *role, int n, const tl_tensor *t)
+int tl__check_floating(tl_tape *tape, const char *what, const char *role, int n, const tl_tensor *t)
 {
-    static const char what[] = "tl_grad";
     char text[160];
     for (int i = 0; i < n; i++) {
         if (!t[i].tape)
@@ -38,20 +36,20 @@ static int check(tl_tape *tape, const char *role, int n, const tl_tensor *t)
     return TL_OK;
 }
 
-/* check_seeds -- cotangents have the outputs' shapes and dtypes. */
-static int check_seeds(tl_tape *tape, int n, const tl_tensor *out, const tl_tensor *seed)
+int tl__check_like(tl_tape *tape, const char *what, const char *role, const tl_tensor *t,
+                   const char *as, int n, const tl_tensor *like)
 {
     char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
-    for (int i = 0; i < n; i++)
-        if (tl_dtype_of(out[i]) != tl_dtype_of(seed[i]) ||
-            !tl_shape_equal(tl_shape_of(out[i]), tl_shape_of(seed[i])))
-            return tl_tape_fail(tape, TL_ESHAPE, "tl_grad",
-                                "seed %d is %s %s, want %s %s as output %d", i,
-                                tl_dtype_name(tl_dtype_of(seed[i])),
-                                tl_shape_text(tl_shape_of(seed[i]), got, sizeof got),
-                                tl_dtype_name(tl_dtype_of(out[i])),
-                                tl_shape_text(tl_shape_of(out[i]), want, sizeof want), i);
-    return TL_OK;
+    const int code = tl__check_floating(tape, what, role, n, t);
+    for (int i = 0; i < n && code == TL_OK; i++)
+        if (tl_dtype_of(like[i]) != tl_dtype_of(t[i]) ||
+            !tl_shape_equal(tl_shape_of(like[i]), tl_shape_of(t[i])))
+            return tl_tape_fail(tape, TL_ESHAPE, what, "%s %d is %s %s, want %s %s as %s %d", role,
+                                i, tl_dtype_name(tl_dtype_of(t[i])),
+                                tl_shape_text(tl_shape_of(t[i]), got, sizeof got),
+                                tl_dtype_name(tl_dtype_of(like[i])),
+                                tl_shape_text(tl_shape_of(like[i]), want, sizeof want), as, i);
+    return code;
 }
 
 /* fill -- the level's slots: everything visible here from the first input to the last output. */
@@ -107,13 +105,11 @@ int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, cons
     tl_tape *tape = nout > 0 && out ? out[0].tape : NULL;
     int code = tape ? tape->code : TL_EINVAL;
     if (!code && nin > 0)
-        code = check(tape, "output", nout, out);
+        code = tl__check_floating(tape, "tl_grad", "output", nout, out);
     if (!code && nin > 0)
-        code = check(tape, "input", nin, in);
+        code = tl__check_floating(tape, "tl_grad", "input", nin, in);
     if (!code && seed)
-        code = check(tape, "seed", nout, seed);
-    if (!code && seed)
-        code = check_seeds(tape, nout, out, seed);
+        code = tl__check_like(tape, "tl_grad", "seed", seed, "output", nout, out);
     if (!code && nin > 0) {
         tl_sweep w;
         const uint32_t frame = tape->frame, scope = tape->scope;

@@ -136,13 +136,12 @@ static uint32_t open_copy(tl_sweep *w, uint32_t from)
     return to;
 }
 
-static tl_tensor copy_loop(tl_sweep *w, const tl_node *n)
+uint32_t tl__body_copy(tl_sweep *w, uint32_t from)
 {
     tl_tape *tape = w->tape;
-    const uint32_t from = (uint32_t)n->attr.i[0], to = open_copy(w, from);
-    tl_tensor none = {0};
+    const uint32_t to = open_copy(w, from);
     if (to == TL_NONE)
-        return none;
+        return TL_NONE;
     extend(w, from);
     for (uint32_t i = 0; i < tape->frames[from].ncarries && !tape->code; i++) {
         const tl_carry c = tape->frames[from].carries[i];
@@ -150,7 +149,15 @@ static tl_tensor copy_loop(tl_sweep *w, const tl_node *n)
                                replayed(w, c.next).slot};
         tape->frames[to].carries[tape->frames[to].ncarries++] = copy;
     }
-    if (tape->code)
+    return tape->code ? TL_NONE : to;
+}
+
+static tl_tensor copy_loop(tl_sweep *w, const tl_node *n)
+{
+    tl_tape *tape = w->tape;
+    const uint32_t to = tl__body_copy(w, (uint32_t)n->attr.i[0]);
+    tl_tensor none = {0};
+    if (to == TL_NONE)
         return none;
     const int64_t index = to;
     tl_node loop = *n;

@@ -80,8 +80,20 @@ tl_tensor tl__residual(tl_sweep *w, uint32_t slot);
 /* tl__replay -- tl__primal for a value of the body of a recomputing scan that was not brought over
  * before. */
 tl_tensor tl__replay(tl_sweep *w, uint32_t slot);
+/* tl__body_copy -- a closed body again, in the frame that is open: its nodes in the same order, its
+ * carries, no loop yet. Values around it are brought over as tl__primal does. TL_NONE after an
+ * error. */
+uint32_t tl__body_copy(tl_sweep *w, uint32_t from);
 /* tl__primal_plan -- fills how[] of a body's level. */
 void tl__primal_plan(tl_sweep *w);
+
+/* tl__check_floating -- what a derivative is asked of: n tensors that are alive, on this tape,
+ * visible here, floating; `role` and number name them. tl__check_like -- t[] is that and of the
+ * shapes and dtypes of like[]. TL_OK or the sticky code. */
+int tl__check_floating(tl_tape *tape, const char *what, const char *role, int n,
+                       const tl_tensor *t);
+int tl__check_like(tl_tape *tape, const char *what, const char *role, const tl_tensor *t,
+                   const char *as, int n, const tl_tensor *like);
 
 /* tl__scan_adjoint -- the adjoint of a loop at level w, its results' gradients being there. */
 void tl__scan_adjoint(tl_sweep *w, uint32_t position);

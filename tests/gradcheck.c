@@ -2,7 +2,7 @@
  * differences of it. */
 #include "tests/gradcheck.h"
 
-#include "core/grad.h"
+#include "core/forward.h"
 #include "core/node.h"
 #include "core/space.h"
 #include "ops/elementwise.h"
@@ -143,6 +143,40 @@ static int gradients(const tl_trial *t, int level, int together, double *g)
     return tl_tape_status(t->tape) ? failed(t) : 1;
 }
 
+/* pushes_alike -- forward mode against reverse mode: the tangent of the scalar along random v is
+ * <v, g>. */
+static int pushes_alike(const tl_trial *t, int level, const double *g, double scale)
+{
+    tl_tensor in[OPERANDS], by[OPERANDS], v[OPERANDS], d;
+    double *x = malloc(sizeof *x * (size_t)(t->first[t->c->nin] + 1)), want = 0, sum = 1, got = 0;
+    int n = 0;
+    cr_assert_not_null(x);
+    fresh(t);
+    const tl_tensor s = scalar(t, level, in);
+    for (int i = 0; i < t->c->nin; i++) {
+        const int64_t first = t->first[i], count = t->first[i + 1] - first;
+        if (!is_smooth(t->c->domain[i]))
+            continue;
+        check_draw(t->seed + 77, TL_ANY, 0, first + count, count, x);
+        for (int64_t k = first; k < first + count; k++) {
+            want += x[k] * g[k];
+            sum += fabs(x[k] * g[k]);
+        }
+        v[n] = tl_input_f64(t->tape, t->c->shape[i], x + first);
+        by[n++] = in[i];
+    }
+    tl_jvp(n, by, v, 1, &s, &d);
+    const int failure = tl_read_f64(d, &got, 1);
+    free(x);
+    if (failure)
+        return failed(t);
+    if (fabs(got - want) <= 1e-10 * (sum + scale))
+        return 1;
+    snprintf(t->message, CHECK_MESSAGE, "order %d: forward mode has %.15g, reverse mode %.15g",
+             level + 1, got, want);
+    return 0;
+}
+
 static int check_level(const tl_trial *t, int level)
 {
     const int64_t count = t->first[t->c->nin];
@@ -165,6 +199,7 @@ static int check_level(const tl_trial *t, int level)
                                  "asked alone), differences %.12g",
                                  level + 1, i, (long long)(k - t->first[i]), g[k], alone[k], want);
         }
+    ok = ok && pushes_alike(t, level, g, scale);
     free(g);
     return ok;
 }

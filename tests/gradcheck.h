@@ -5,7 +5,7 @@
  *
  * The gradient that the tape records of s0, then of s1, is compared with differences of four
  * points. The scalar is curved, so the gradient that a rule receives depends on x, and an error
- * in how it uses it shows at order 2. */
+ * in how it uses it shows at order 2. Forward mode is held to the same numbers. */
 #ifndef TL_TESTS_GRADCHECK_H
 #define TL_TESTS_GRADCHECK_H
 

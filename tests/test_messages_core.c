@@ -357,7 +357,8 @@ static const row rows[] = {
     ROW(bind_shape, ESHAPE, "tl_bind: got f32 [3], but W is f32 [2]"),
     ROW(bind_dtype, EDTYPE, "tl_bind: got f64 [2], but W is f32 [2]"),
     ROW(bind_tape, ETAPE, "tl_bind: the tensor for W lives on another tape"),
-    ROW(two_tapes, ETAPE, "add: operand 1 lives on another tape than operand 0 (record both "
+    ROW(two_tapes, ETAPE,
+        "add: operand 1 lives on another tape than operand 0 (record both "
         "on one, or read its numbers and take them in by tl_input_f32)"),
     ROW(two_tapes_second, ETAPE, "add: operand 1 lives on this tape, operand 0 on another"),
     ROW(dead_named, EDEAD,
@@ -398,7 +399,8 @@ static const row rows[] = {
     ROW(read_in_scan, EFRAME,
         "scan: tl_read_f32: not allowed inside an open scan: the body has only been recorded, it "
         "runs later (tl_scan_close, then tl_scan_stacked gives the value of every step)"),
-    ROW(eval_two_tapes, ETAPE, "tl_eval: operand 1 lives on another tape than operand 0 (record both "
+    ROW(eval_two_tapes, ETAPE,
+        "tl_eval: operand 1 lives on another tape than operand 0 (record both "
         "on one, or read its numbers and take them in by tl_input_f32)"),
     ROW(grad_inert, EINVAL, "tl_grad: input 0 is the inert tensor"),
     ROW(grad_two_tapes, ETAPE, "tl_grad: input 0 lives on another tape than output 0"),
@@ -414,7 +416,8 @@ static const row rows[] = {
         "tl_backward: the loss, %0 (const), depends on no parameter: none is used on this tape "
         "(tl_use brings one in)"),
     ROW(backward_unreached, ENOGRAD,
-        "tl_backward: the loss, ~ (reshape), depends on none of the 1 unfrozen parameters used on this "
+        "tl_backward: the loss, ~ (reshape), depends on none of the 1 unfrozen parameters used on "
+        "this "
         "tape (was it recorded inside tl_no_grad, or of tensors that went through tl_detach or "
         "tl_state_use?)"),
     ROW(backward_shape, ESHAPE,
@@ -467,9 +470,23 @@ static const left_out core_left_out[] = {
 
 /* Of these the messages are in other tables. */
 static const char *const elsewhere_tested[] = {
-    "scan.c",    "scan_result.c", "scan_adjoint.c", "file.c",  "safetensors.c",
-    "weights.c", "convert.c",     "meta.c",         "param.c", "print.c",
-    "freeze.c",  "program.c",     "session.c",      NULL,
+    "scan.c",
+    "scan_result.c",
+    "scan_adjoint.c",
+    "file.c",
+    "safetensors.c",
+    "weights.c",
+    "convert.c",
+    "meta.c",
+    "param.c",
+    "print.c",
+    "freeze.c",
+    "program.c",
+    "session.c",
+    "forward.c",
+    "tangent.c",
+    "tangent_scan.c",
+    NULL,
 };
 
 Test(messages_core, say_what_came_and_what_was_wanted)

@@ -105,7 +105,7 @@ Test(scan_adjoint, the_gradient_of_a_capture_is_no_carry)
     model m = lstm_model;
     m.orders = 1;
     recorded r = record(&m, (how){1, 1});
-    cr_assert_eq(r.tape->nframes, 3u); /* the tape itself, the body, its adjoint */
+    cr_assert_eq(r.tape->nframes, 4u); /* the tape itself, the body, its adjoint, its tangent */
     const tl_frame *adjoint = &r.tape->frames[2];
     cr_assert_eq(adjoint->ncarries, 2);
     cr_assert_eq(adjoint->reverse, 1);

@@ -1,6 +1,7 @@
 /* unroll.c -- records models as scans and as loops, and compares. */
 #include "tests/unroll.h"
 
+#include "core/forward.h"
 #include "core/random.h"
 
 #include <criterion/criterion.h>
@@ -100,13 +101,18 @@ void record_on(const model *m, how h, recorded *r)
         r->loss = tl_add(r->loss, squared(r->tape, 40 + (uint64_t)i, r->last[i]));
     tl_tensor out = r->loss;
     for (int order = 0; order < m->orders; order++) {
+        tl_tensor c[8];
+        for (int i = 0; i < r->nin; i++)
+            c[i] = constant(r->tape, 50 + 10 * (uint64_t)order + (uint64_t)i, 1.0,
+                            tl_shape_of(r->in[i]));
         tl_grad(1, &out, NULL, r->nin, r->in, r->grad[order]);
+        if (order < 2)
+            tl_jvp(r->nin, r->in, c, 1, &out, &r->pushed[order]);
         out = tl_scalar(r->tape, TL_F64, 0.0);
-        for (int i = 0; i < r->nin; i++) {
-            tl_tensor c = constant(r->tape, 50 + 10 * (uint64_t)order + (uint64_t)i, 1.0,
-                                   tl_shape_of(r->in[i]));
-            out = tl_add(out, tl_sum_all(tl_mul(c, r->grad[order][i])));
-        }
+        for (int i = 0; i < r->nin; i++)
+            out = tl_add(out, tl_sum_all(tl_mul(c[i], r->grad[order][i])));
+        if (order < 2)
+            r->dotted[order] = out;
     }
 }
 
@@ -155,6 +161,11 @@ void hold_equal(const model *m)
                                        "third gradient of input"};
                 same(m->name, part[order], i, scan.grad[order][i], loop.grad[order][i]);
             }
+        for (int order = 0; order < m->orders && order < 2; order++) {
+            same(m->name, "forward mode of the loop, order", order, loop.pushed[order],
+                 loop.dotted[order]);
+            same(m->name, "forward mode, order", order, scan.pushed[order], loop.dotted[order]);
+        }
         cr_assert_eq(tl_draws(scan.tape), tl_draws(loop.tape), "%s: draw counters differ", m->name);
         tl_tape_free(loop.tape);
         tl_tape_free(scan.tape);

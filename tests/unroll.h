@@ -7,7 +7,7 @@
  *     L = sum over t of <c_t, y_t> + 1/2 |y_t|^2 + sum over i of <c_i, last_i> + 1/2 |last_i|^2
  *
  * its gradient g for every input, and the gradients of sum <r, g>, and of sum <r', gradients of
- * that>: orders 1, 2 and 3. */
+ * that>: orders 1, 2 and 3. Forward mode comes to <r, g> as well. */
 #ifndef TL_TESTS_UNROLL_H
 #define TL_TESTS_UNROLL_H
 
@@ -41,6 +41,9 @@ typedef struct recorded {
     tl_tensor last[3], ys;
     tl_tensor loss;
     tl_tensor grad[3][8]; /* by order */
+    tl_tensor dotted[2];  /* <r, g>, by order */
+    tl_tensor pushed[2];  /* the same in forward mode: the tangent of what g is the gradient of,
+                            along r */
 } recorded;
 
 /* record_on -- records the model on r->tape; the tape's error is left for the caller. record -- on
