@@ -8,6 +8,7 @@
 #define TAPELOOP_H
 
 #include "core/forward.h"
+#include "core/anomaly.h"
 #include "core/grad.h"
 #include "core/meta.h"
 #include "core/op.h"

@@ -419,6 +419,11 @@ static int place_all(tl_freezer *f)
 int tl__program_freeze(tl_program *p)
 {
     tl_freezer f = {.p = p};
+    if (p->tape->anomaly)
+        return tl__fail(&p->err, TL_EUNSUPPORTED,
+                        "%s: the tape is in anomaly mode, which programs do not have; switch it "
+                        "off (tl_anomaly, TL_ANOMALY)",
+                        what);
     f.roots = take(p, p->nports, sizeof *f.roots);
     int code = f.roots ? find_initial(&f) : TL_ENOMEM;
     if (code == TL_OK)

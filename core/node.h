@@ -160,6 +160,7 @@ struct tl_tape {
     int warned;
     int code; /* sticky */
     char message[500];
+    int anomaly; /* every result is looked at (anomaly.h) */
     int running; /* a plan is being run: recording is refused */
     tl_plan_cache *plans;
 };

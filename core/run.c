@@ -57,6 +57,11 @@ void tl__set_passes(unsigned mask)
     atomic_store_explicit(&passes_known, 1, memory_order_release);
 }
 
+unsigned tl__passes_of(const tl_tape *tape)
+{
+    return tape->anomaly ? TL_PASS_LAYOUT | TL_WATCH : tl__passes();
+}
+
 static atomic_llong period_rows; /* 0: not known yet */
 
 int64_t tl__period_rows(void)
@@ -192,7 +197,7 @@ static int report(tl_tape *tape, const tl_stretch *s, const tl_fault *f)
 static int execute(tl_tape *tape, tl_plan_cache *c, tl_cached *e)
 {
     const tl_plan *p = e->plan;
-    const int workers = tl__plan_workers(p);
+    const int workers = tape->anomaly ? 1 : tl__plan_workers(p);
     const size_t scratch = (size_t)workers * p->scratch_bytes, bytes = p->slab_bytes + scratch;
     char *slab = tl__cache_slab(c, bytes);
     if (!slab)
@@ -204,7 +209,8 @@ static int execute(tl_tape *tape, tl_plan_cache *c, tl_cached *e)
                  .workers = workers,
                  .scratch = slab,
                  .slab = slab + scratch,
-                 .tally = tl__profile_begin(&e->tallies, p)};
+                 .tally = tl__profile_begin(&e->tallies, p),
+                 .watched = tape->anomaly ? tape : NULL};
     const double start = now();
     tape->running = 1;
     const int code = tl__execute(&x);

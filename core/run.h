@@ -29,10 +29,14 @@ enum {
     TL_PASS_SIMPLIFY = 128,
     TL_PASS_RECOMPUTE = 256,
     TL_PASS_JOIN = 512,
+    TL_WATCH = 1 << 14,    /* notes say where operands lie; set for tapes in anomaly mode alone */
     TL_SHARE_ALL = 1 << 15 /* threads share whatever they can, however small; off, "+share" */
 };
 TL_API unsigned tl__passes(void);
 TL_API void tl__set_passes(unsigned mask);
+/* tl__passes_of -- those of a tape's plans: in anomaly mode none that joins or moves what was
+ * recorded, so that each instruction is one node and runs in the step it was recorded for. */
+TL_API unsigned tl__passes_of(const tl_tape *tape);
 
 /* tl__period_rows -- how many rows the products of a period have, about (plan/period.c); 384 unless
  * TL_PERIOD_ROWS or the setter, for tests, say otherwise. Part of the plan's key. */

@@ -48,7 +48,8 @@ TL_BEGIN_DECLS
     X(ENAME, -12, "name is missing, unknown, or used twice")                                       \
     X(ENOGRAD, -13, "no gradient is defined here")                                                 \
     X(ECANCELED, -14, "cancelled")                                                                 \
-    X(EUNSUPPORTED, -15, "not supported")
+    X(EUNSUPPORTED, -15, "not supported")                                                          \
+    X(ENAN, -16, "not a number, or infinite")
 
 typedef enum tl_status {
 #define TL_STATUS_ENUM(name, value, text) TL_##name = value,

@@ -3,6 +3,7 @@
  * What is recorded is in record.c, what is stored beyond the tape in param.c and effect.c.
  * Releasing bumps the generation of every slot it frees, so that a handle kept too long is
  * recognised and named. */
+#include "core/anomaly.h"
 #include "core/node.h"
 #include "core/plan/tally.h"
 #include "core/run.h"
@@ -50,6 +51,7 @@ tl_tape *tl_tape_new(const tl_tape_opts *opts)
     tape->seed = tape->opts.seed;
     tape->train = 1;
     tape->of = TL_NONE;
+    tape->anomaly = tl__anomaly_wanted();
     tape->frames = tl__calloc(4, sizeof *tape->frames);
     tape->scopes = tl__calloc(16, sizeof *tape->scopes);
     if (!tape->frames || !tape->scopes) {

@@ -100,6 +100,16 @@ static int no_value(tl_tape *tape, tl_err *err)
     return closes(q.p, err);
 }
 
+static int in_anomaly_mode(tl_tape *tape, tl_err *err)
+{
+    program q = open_program(tape);
+    tl_program_output(q.p, "y", tl_ones(tape, TL_F32, tl_shape1(2)));
+    tl_anomaly(tape, 1);
+    const int code = closes(q.p, err);
+    tl_anomaly(tape, 0);
+    return code;
+}
+
 /* ---- sessions -------------------------------------------------------------------------------- */
 
 /* after -- an err of what a call on a session said; frees the session. */
@@ -184,6 +194,9 @@ static const row rows[] = {
     ROW(next_dtype, EDTYPE, "tl_program_state: got f64 [2] as the next \"h\", which is f32 [2]"),
     ROW(close_nothing, EINVAL, "tl_program_close: no program (NULL)"),
     ROW(no_value, EUNSUPPORTED, "tl_program_close: empty has no value"),
+    ROW(in_anomaly_mode, EUNSUPPORTED,
+        "tl_program_close: the tape is in anomaly mode, which programs do not have; switch it off "
+        "(tl_anomaly, TL_ANOMALY)"),
     ROW(close_twice, ESTATE, "tl_program_close: the program is closed"),
     ROW(name_closed, ESTATE, "tl_program_output: the program is closed"),
     ROW(session_of_nothing, EINVAL, "tl_session_new: no program (NULL)"),

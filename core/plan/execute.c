@@ -9,6 +9,8 @@
  * the same. */
 #include "core/plan/execute.h"
 
+#include "core/plan/watch.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -283,6 +285,21 @@ static void run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
         iota(&w->array[0]);
 }
 
+/* watch_instr -- run_instr with a look at the operands before (the result may lie in the same
+ * place) and at the result after. */
+static void watch_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
+{
+    tl_watch watch = {.tape = w->x->watched, .member = w->x->member, .note = i->note};
+    const uint32_t n = i->noperands;
+    const char *at[TL_WATCHED_MOST];
+    for (uint32_t k = 0; k < n && k < TL_WATCHED_MOST; k++)
+        at[k] = address(w, &i->operand[k < TL_WATCHED_MOST - 1 ? k : n - 1]);
+    tl__watch_before(&watch, n, at);
+    run_instr(w, i, depth);
+    if (!has_failed(w) && tl__watch_after(&watch, depth, w->position))
+        fail(w, &(tl_instr){.op = watch.op, .node = watch.node}, 0, TL_ENAN, watch.message);
+}
+
 static void run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint32_t to)
 {
     tl_tally *tally = w->tally ? w->tally + b->first + from : NULL;
@@ -293,7 +310,7 @@ static void run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint
         if (i->kind == TL_INSTR_LOOP)
             run_loop(w, &w->x->plan->block[i->block]);
         else if (!has_failed(w) || i->kind == TL_INSTR_BAND)
-            run_instr(w, i, b->depth);
+            (w->x->watched ? watch_instr : run_instr)(w, i, b->depth);
         if (tally)
             tl__tally(tally++, &start);
     }

@@ -41,7 +41,7 @@ typedef struct tl_fault {
     uint32_t node; /* ordinal, TL_NONE */
     uint32_t depth;
     int64_t position[TL_DEPTH]; /* of the loops around */
-    char message[360];
+    char message[460];
 } tl_fault;
 
 typedef struct tl_exec {
@@ -56,7 +56,9 @@ typedef struct tl_exec {
     char *scratch;   /* plan->scratch_bytes for each of the workers */
     uint64_t draws;  /* added to every draw's number */
     tl_tally *tally; /* of each instruction, NULL: nobody counts */
-    tl_fault fault;  /* filled when it fails */
+    /* of a tape in anomaly mode: every result is looked at (watch.h); NULL: none is */
+    tl_tape *watched;
+    tl_fault fault; /* filled when it fails */
 } tl_exec;
 
 /* tl__operand_bytes -- of a worker's scratch that hold the operands of one instruction. */

@@ -96,7 +96,7 @@ static int is_fusible(const tl_graph *g, const tl_val *v, uint32_t src)
 {
     const tl_val *u = &g->val[src];
     if (!tl__is_pointwise(u) || u->block != v->block || u->phase != v->phase || u->solo ||
-        v->solo || !(tl__passes() & TL_PASS_FUSE))
+        v->solo || !(g->passes & TL_PASS_FUSE))
         return 0;
     return tl_shape_equal(tl__iteration(&u->shape), tl__iteration(&v->shape));
 }
@@ -200,7 +200,7 @@ static uint32_t hash_group(uint32_t level, uint32_t family, const tl_shape *s)
 static void group(tl_graph *g, tl_groups *t, uint32_t v)
 {
     const tl_val *x = &g->val[v];
-    if (x->solo || !(tl__passes() & TL_PASS_FUSE)) {
+    if (x->solo || !(g->passes & TL_PASS_FUSE)) {
         tl__step_add(g, TL_STEP_TILE, v);
         return;
     }

@@ -127,6 +127,7 @@ typedef struct tl_graph {
     tl_step *step; /* steps.h */
     uint32_t nsteps, steps_capacity;
     uint32_t *slot_block; /* scratch of building */
+    unsigned passes;      /* that are on (core/run.h) */
     int code;             /* TL_OK, or why planning failed */
     char message[200];
 } tl_graph;

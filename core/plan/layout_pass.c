@@ -262,7 +262,7 @@ static void pack_block(tl_pack *p, uint32_t b, const uint8_t *fresh, const uint3
     }
     qsort(span, n, sizeof *span, by_first);
     /* workers run through the steps of a body without waiting: nothing is used twice there */
-    p->body_bytes[b] = pack(p, span, n, b == 0 && (tl__passes() & TL_PASS_LAYOUT) != 0);
+    p->body_bytes[b] = pack(p, span, n, b == 0 && (g->passes & TL_PASS_LAYOUT) != 0);
 }
 
 int tl__is_leaf_pack(const tl_graph *g, uint32_t v)

@@ -175,6 +175,18 @@ static double moved_by(const tl_notes *n, const tl_val *last, uint32_t noperands
     return bytes;
 }
 
+static void note_places(tl_notes *n, tl_note *note, uint32_t noperands)
+{
+    const tl_graph *g = n->g;
+    note->place = plan_alloc(n->p, n->g, noperands + 1, sizeof *note->place);
+    for (uint32_t k = 0; note->place && k < noperands; k++) {
+        const tl_val *x = &g->val[n->operand.at[k]];
+        tl_place *at = &note->place[k];
+        *at = (tl_place){.node = x->node, .dtype = x->dtype, .shape = x->shape};
+        memcpy(at->stride, x->address.layout.stride, sizeof at->stride);
+    }
+}
+
 void tl__note_make(tl_notes *n, tl_instr *i, const tl_step *s)
 {
     tl_graph *g = n->g;
@@ -203,6 +215,8 @@ void tl__note_make(tl_notes *n, tl_instr *i, const tl_step *s)
         label[k] =
             label_of(n, v, is_scratch || n->p->base[i->operand[k].base].kind == TL_BASE_SCALAR);
     }
+    if (g->passes & TL_WATCH)
+        note_places(n, note, noperands);
     note->op = op;
     note->nops = s->val.n;
     note->label = label;

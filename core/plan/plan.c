@@ -19,7 +19,7 @@ void tl__plan_free(tl_plan *p)
 
 static void run_passes(tl_graph *g, tl_plan *p)
 {
-    const unsigned on = tl__passes();
+    const unsigned on = g->passes;
     tl__pass_same(g);
     if (on & TL_PASS_RECOMPUTE)
         tl__pass_recompute(g);
@@ -64,6 +64,7 @@ tl_plan *tl__plan_make(tl_tape *tape, const tl_stretch *s)
     }
     tl_graph g = {0};
     tl__graph_build(&g, tape, s);
+    g.passes = tl__passes_of(tape);
     tl__note_members(p, &g, tape, s);
     if (!g.code)
         run_passes(&g, p);

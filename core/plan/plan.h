@@ -30,6 +30,14 @@ typedef struct tl_label {
     uint32_t node, buffer; /* TL_NONE: has none */
 } tl_label;
 
+/* tl_place -- how an operand's elements lie behind its address, and the node it is; for watch.h. */
+typedef struct tl_place {
+    uint32_t node; /* ordinal, TL_NONE: a pass made it */
+    tl_dtype dtype;
+    tl_shape shape;
+    int64_t stride[TL_MAX_RANK]; /* in elements */
+} tl_place;
+
 /* tl_note -- what people are told of an instruction; running does not look at it. (note.h) */
 typedef struct tl_note {
     const tl_op **op; /* what it computes, in order */
@@ -40,6 +48,7 @@ typedef struct tl_note {
     int64_t summed; /* products: terms of each element */
     tl_origin origin;
     tl_label *label; /* of its operands */
+    tl_place *place; /* of its operands, of plans that are watched (watch.h); else NULL */
     double flops, bytes;
 } tl_note;
 

@@ -308,7 +308,7 @@ static void share_freely(tl_graph *g, tl_step *s, int *former)
         *former = 1;
         return;
     }
-    if (cost_of(g, s) >= WORTH || tl__passes() & TL_SHARE_ALL)
+    if (cost_of(g, s) >= WORTH || g->passes & TL_SHARE_ALL)
         cut(g, s, 1);
     s->wait = s->shared || *former;
     if (tl__is_leaf_pack(g, s->val.at[0])) { /* nobody else is where it reads and writes */
@@ -336,7 +336,7 @@ static void share_steps(tl_sharing *h, tl_block *b)
                 g->step[b->steps[k]].kind != TL_STEP_JOIN)
                 visit(h, &g->step[b->steps[k]]);
     forget(h);
-    b->alone = !(tl__passes() & TL_SHARE_ALL) && h->shared < 2 * h->waits * WAIT;
+    b->alone = !(g->passes & TL_SHARE_ALL) && h->shared < 2 * h->waits * WAIT;
 }
 
 static void share_block(tl_graph *g, uint32_t block, tl_sharing *h)
@@ -387,7 +387,7 @@ int tl__pass_share(tl_graph *g)
         share_block(g, b, &h);
     if (!g->code && g->nblocks)
         shared = shared_work(g, 0);
-    if (tl__passes() & TL_SHARE_ALL || shared >= TL_THREADS_MAX * THREAD)
+    if (g->passes & TL_SHARE_ALL || shared >= TL_THREADS_MAX * THREAD)
         return TL_THREADS_MAX;
     return 1 + (int)(shared / THREAD);
 }
