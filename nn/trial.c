@@ -2,6 +2,7 @@
 #include "nn/trial.h"
 #include "nn/recur.h"
 
+#include "core/forward.h"
 #include "core/memory.h"
 #include "core/random.h"
 #include "ops/ops.h"
@@ -244,6 +245,17 @@ static int read_all(tl_trial *t, const tl_trial_run *run, const tl_recur_out *o,
     return code;
 }
 
+/* The derivative of the loss in run->direction, without a backward pass. */
+static int read_along(tl_trial *t, const tl_trial_run *run, tl_tensor loss, int n,
+                      const tl_tensor *in)
+{
+    tl_tensor tangent[TL_TRIAL_GROUPS], along = {0};
+    for (int i = 0; i < n; i++)
+        tangent[i] = tl_input_f64(t->tape, t->group[i].shape, run->direction + t->group[i].at);
+    int code = tl_jvp(n, in, tangent, 1, &loss, &along);
+    return code == TL_OK ? tl_read_f64(along, run->along, 1) : code;
+}
+
 int tl__trial_go(tl_trial *t, const tl_trial_run *run)
 {
     const double *value = run->value ? run->value : t->value, *r = t->weight;
@@ -252,7 +264,8 @@ int tl__trial_go(tl_trial *t, const tl_trial_run *run)
     tl_tape_reset(tape);
     tl_set_draws(tape, 0);
     tl_train(tape, !run->evaluation);
-    if (!run->grad)
+    int constant = !run->grad && !run->along;
+    if (constant)
         tl_no_grad_open(tape);
 
     tl_tensor in[TL_TRIAL_GROUPS], grad[TL_TRIAL_GROUPS], second[TL_TRIAL_GROUPS];
@@ -263,6 +276,8 @@ int tl__trial_go(tl_trial *t, const tl_trial_run *run)
     for (int k = 0; k < t->cell->nstates; k++)
         loss = tl_add(loss, curved(o.last[k], &r));
 
+    if (run->along)
+        return read_along(t, run, loss, n, in);
     if (run->grad) {
         tl_grad(1, &loss, NULL, n, in, grad);
         memset(run->grad, 0, (size_t)t->size * sizeof(double));
@@ -275,7 +290,7 @@ int tl__trial_go(tl_trial *t, const tl_trial_run *run)
         }
         tl_grad(1, &along, NULL, n, in, second);
     }
-    if (!run->grad)
+    if (constant)
         tl_no_grad_close(tape);
     if (tl_tape_status(tape) != TL_OK)
         return tl_tape_status(tape);

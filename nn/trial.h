@@ -47,6 +47,8 @@ typedef struct tl_trial_run {
     double *out;             /* [nout] */
     double *grad;            /* [size] */
     const double *direction; /* [size] */
+    double *along;           /* derivative of the loss in that direction, by forward mode; alone:
+                                without out, grad and second */
     double *second;          /* [size] gradient of <grad, direction>; needs grad */
 } tl_trial_run;
 

@@ -3,6 +3,7 @@
 #include "nn/verify_check.h"
 
 #include "core/memory.h"
+#include "core/print.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,8 +17,8 @@ tl_verify_opts tl_verify_defaults(void)
 
 const char *tl_verify_name(tl_verify_check check)
 {
-    static const char *const name[TL_VERIFY_CHECKS] = {"record", "carry",    "repeat", "loop",
-                                                       "rows",   "gradient", "second"};
+    static const char *const name[TL_VERIFY_CHECKS] = {"record", "carry",   "repeat",   "loop",
+                                                       "rows",   "forward", "gradient", "second"};
     return (int)check >= 0 && check < TL_VERIFY_CHECKS ? name[check] : "unknown";
 }
 
@@ -82,8 +83,8 @@ void tl__verify_compare(tl_verify *v, tl_verify_check check, const char *name, i
 {
     static const char *const route[TL_VERIFY_CHECKS][2] = {
         {"got", "want"},         {"after", "before"},       {"first", "second"},
-        {"scan", "loop"},        {"in the batch", "alone"}, {"tape", "differences"},
-        {"tape", "differences"},
+        {"scan", "loop"},        {"in the batch", "alone"}, {"forward", "reverse"},
+        {"tape", "differences"}, {"tape", "differences"},
     };
     tl_verify_line line = line_of(check, name, t);
     double scale =
@@ -101,6 +102,7 @@ void tl__verify_compare(tl_verify *v, tl_verify_check check, const char *name, i
         }
     }
     line.error = worst > 0 ? worst : 0;
+    line.absolute = fabs(line.tape - line.other);
     line.pass = line.error <= tolerance;
 
     char when[48] = "", why[300];
@@ -186,20 +188,52 @@ static int check_carry(tl_verify *v)
     return v->report->passed[TL_VERIFY_CARRY];
 }
 
+/* Of two listings of a tape, below their first lines: the first line of b that a does not have in
+ * its place, without its indent, and the scope's heading above it; NULL if there is none. */
+static const char *other_line(const char *a, const char *b, const char **scope)
+{
+    a += strcspn(a, "\n");
+    b += strcspn(b, "\n");
+    const char *line = b;
+    *scope = "#";
+    for (; *a && *a == *b; a++, b++)
+        if (*b == '\n') {
+            line = b + 1;
+            line += strspn(line, " ");
+            *scope = *line == '#' ? line : *scope;
+        }
+    return *a == *b ? NULL : line;
+}
+
 static int check_repeat(tl_verify *v)
 {
     const tl_trial *t = &v->trial;
     tl_trial_run run = {0};
     run.out = v->out[1];
     tl__verify_open(v, TL_VERIFY_REPEAT);
-    if (!tl__verify_go(v, TL_VERIFY_REPEAT, "step", &v->trial, &run))
+    char *first = tl_tape_text(t->tape, NULL), *second = NULL, why[400];
+    if (tl__verify_go(v, TL_VERIFY_REPEAT, "step", &v->trial, &run))
+        second = tl_tape_text(t->tape, NULL);
+    if (!first || !second) {
+        v->code = v->report->failed ? v->code : TL_ENOMEM;
+        tl_string_free(first);
+        tl_string_free(second);
         return 0;
+    }
     tl_verify_line line = line_of(TL_VERIFY_REPEAT, "step", -1);
     line.elements = t->nout;
-    line.pass = !memcmp(v->out[0], v->out[1], (size_t)t->nout * sizeof(double));
-    push(v, &line,
-         "the same program recorded twice gives different numbers: the step keeps something from "
-         "call to call");
+    const char *scope, *node = other_line(first, second, &scope);
+    int same = !memcmp(v->out[0], v->out[1], (size_t)t->nout * sizeof(double));
+    line.pass = same && !node;
+    snprintf(why, sizeof why,
+             "the same program recorded twice gives different %s: the step keeps something from "
+             "call to call%s%.*s%s%.*s",
+             same ? "nodes" : "numbers", node ? "; the first node that differs, below \"" : "",
+             node ? (int)strcspn(scope, "\n") : 0, scope, node ? "\": " : "",
+             node ? (int)strcspn(node, "\n") : 0, node ? node : "");
+    push(v, &line, why);
+    tl_string_free(first);
+    tl_string_free(second);
     return line.pass;
 }
 
@@ -209,8 +243,8 @@ static void check_all(tl_verify *v)
 {
     if (!check_record(v) || !check_carry(v) || !check_repeat(v))
         return;
-    void (*const rest[])(tl_verify *) = {tl__verify_loop, tl__verify_rows, tl__verify_gradient,
-                                         tl__verify_second};
+    void (*const rest[])(tl_verify *) = {tl__verify_loop, tl__verify_rows, tl__verify_forward,
+                                         tl__verify_gradient, tl__verify_second};
     for (size_t i = 0; i < sizeof rest / sizeof *rest && v->code == TL_OK; i++)
         rest[i](v);
 }
@@ -256,6 +290,9 @@ int tl_cell_verify(const tl_cell *cell, int64_t I, int64_t H, const tl_verify_op
     report->T = v.o.T;
     report->B = v.o.B;
     report->tolerance = v.o.tolerance;
+    report->equal = v.o.equal;
+    report->step = v.o.step;
+    report->seed = v.o.seed;
     v.report = report;
     v.rng.seed = v.o.seed;
     v.rng.stream = 2;

@@ -19,11 +19,14 @@ TL_BEGIN_DECLS
  *
  *   record     the step records without an error; the output is [B,H], states keep their shapes
  *   carry      every state is replaced by the step, and the output is not a state from before it
- *   repeat     the same program recorded twice gives the same bits: the step keeps nothing from
- *              call to call
+ *   repeat     the same program recorded twice gives the same nodes and the same bits: the step
+ *              keeps nothing from call to call (a counter, rand(), a static); the failure names the
+ *              first node that differs
  *   loop       the scan equals the plain loop: outputs, states, gradients
  *   rows       a batch with lengths and NaN in its padding equals its rows run alone: outputs,
  *              states, gradients
+ *   forward    forward mode equals reverse mode, <J v, u> = <v, J' u> with u the loss's
+ *              derivative: v random in one parameter, time step or state at a time
  *   gradient   the tape's gradient equals central differences: each parameter in total and at each
  *              time step, the input and the states at each time step (total derivatives), the
  *              initial states
@@ -34,6 +37,7 @@ typedef enum tl_verify_check {
     TL_VERIFY_REPEAT,
     TL_VERIFY_LOOP,
     TL_VERIFY_ROWS,
+    TL_VERIFY_FORWARD,
     TL_VERIFY_GRADIENT,
     TL_VERIFY_SECOND,
     TL_VERIFY_CHECKS
@@ -60,6 +64,7 @@ typedef struct tl_verify_line {
     int64_t elements; /* compared */
     double error;     /* largest |a - b| over the largest |a|, |b| of the line (at least 1e-3 of the
                          largest in the check) */
+    double absolute;  /* |a - b|, there */
     double tape;      /* a, there */
     double other;     /* b, there: difference, loop, row alone */
     int pass;
@@ -68,7 +73,8 @@ typedef struct tl_verify_line {
 typedef struct tl_verify_report {
     const char *cell;
     int64_t I, H, T, B;
-    double tolerance;
+    double tolerance, equal, step; /* of the options */
+    uint64_t seed;
     int pass;                               /* all checks */
     int failed;                             /* number of lines that failed */
     int first;                              /* index of the first of them, -1 */
@@ -97,6 +103,12 @@ TL_API void tl_verify_report_close(tl_verify_report *report);
 /* tl_verify_text -- the report as a table, parameters by time steps, into text; cut off, with
  * "...", when it does not fit. Returns text. */
 TL_API char *tl_verify_text(const tl_verify_report *report, char *text, size_t size);
+
+/* tl_verify_table -- a table to paste into a paper: for each check the number of comparisons, the
+ * largest absolute and relative deviation with where each is, the tolerance and the verdict; below
+ * it sizes, seed, step and version. A LaTeX tabular without packages if latex, else plain text with
+ * the same columns. Into text, cut off as tl_verify_text. Returns text. */
+TL_API char *tl_verify_table(const tl_verify_report *report, int latex, char *text, size_t size);
 
 TL_END_DECLS
 #endif

@@ -42,6 +42,7 @@ const char *tl__verify_group(const tl_trial *t, int i, char *text, size_t size);
 /* The checks of verify_routes.c and verify_slopes.c; verify.h says what they are. */
 void tl__verify_loop(tl_verify *v);
 void tl__verify_rows(tl_verify *v);
+void tl__verify_forward(tl_verify *v);
 void tl__verify_gradient(tl_verify *v);
 void tl__verify_second(tl_verify *v);
 

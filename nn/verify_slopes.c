@@ -1,4 +1,5 @@
-/* verify_slopes.c -- the checks of gradients against central differences, of order one and two. */
+/* verify_slopes.c -- the checks of gradients: forward against reverse mode, and against central
+ * differences, of order one and two. */
 #include "nn/verify_check.h"
 
 #include <math.h>
@@ -61,6 +62,41 @@ static void check_slopes(tl_verify *v, int i, int64_t s, double floor)
     }
     tl__verify_compare(v, TL_VERIFY_GRADIENT, tl__verify_group(&v->trial, i, name, sizeof name),
                        g->timed ? s : -1, n, a, b, floor);
+}
+
+/* One line: the derivative along a random v in group i, step s, and zero elsewhere. */
+static void check_forward(tl_verify *v, int i, int64_t s, double floor)
+{
+    const tl_group *g = &v->trial.group[i];
+    int64_t at = g->at + s * g->each;
+    double forward = 0, reverse = 0;
+    char name[48];
+    memset(v->direction, 0, (size_t)v->trial.size * sizeof(double));
+    for (int64_t j = at; j < at + g->each; j++) {
+        v->direction[j] = 2 * tl__rng_uniform(&v->rng) - 1;
+        reverse += v->direction[j] * v->grad[0][j];
+    }
+    tl__verify_group(&v->trial, i, name, sizeof name);
+    tl_trial_run run = {0};
+    run.direction = v->direction;
+    run.along = &forward;
+    if (tl__verify_go(v, TL_VERIFY_FORWARD, name, &v->trial, &run))
+        tl__verify_compare(v, TL_VERIFY_FORWARD, name, g->timed ? s : -1, 1, &forward, &reverse,
+                           floor);
+}
+
+void tl__verify_forward(tl_verify *v)
+{
+    tl_trial *t = &v->trial;
+    tl_trial_run run = {0};
+    run.grad = v->grad[0];
+    tl__verify_open(v, TL_VERIFY_FORWARD);
+    if (!tl__verify_go(v, TL_VERIFY_FORWARD, "gradient", t, &run))
+        return;
+    double floor = 1e-3 * tl__verify_largest(t->size, v->grad[0]);
+    for (int i = 0; i < t->ngroups; i++)
+        for (int64_t s = 0; s < t->group[i].steps && v->code == TL_OK; s++)
+            check_forward(v, i, s, floor);
 }
 
 void tl__verify_gradient(tl_verify *v)

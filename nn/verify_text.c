@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { COLUMNS = 6 }; /* time steps side by side */
@@ -42,6 +43,7 @@ static void put_checks(writer *w, const tl_verify_report *r)
         "recorded twice, the same bits",
         "scan = plain loop, both directions",
         "batch with lengths and NaN padding = rows alone",
+        "forward mode = reverse mode",
         "tape = central differences",
         "gradient of gradient = differences of gradient",
     };
@@ -108,6 +110,95 @@ static void put_block(writer *w, const tl_verify_report *r, tl_verify_check chec
             put_cell(w, find(r, check, line->name, t));
         put(w, "\n");
     }
+}
+
+/* ---- for a paper ----------------------------------------------------------------------------- */
+
+/* Text for LaTeX: what names may contain and it does not take as it is. */
+static void put_escaped(writer *w, const char *s, int latex)
+{
+    for (; *s; s++)
+        put(w, latex && strchr("_%&#$", *s) ? "\\%c" : "%c", *s);
+}
+
+static void put_number(writer *w, double a, int latex)
+{
+    char number[32];
+    snprintf(number, sizeof number, "%.1e", a);
+    char *e = strchr(number, 'e');
+    if (latex && e) {
+        *e = 0;
+        put(w, " & $%s\\cdot10^{%ld}$", number, strtol(e + 1, NULL, 10));
+    } else {
+        put(w, latex ? " & %s" : " %9s", number);
+    }
+}
+
+/* Where a line is: "weight_hh, t=3". */
+static void put_place(writer *w, const tl_verify_line *line, int latex)
+{
+    put(w, latex ? " & " : "  ");
+    if (!line)
+        return;
+    put_escaped(w, line->name, latex);
+    if (line->t >= 0)
+        put(w, latex ? ", $t=%lld$" : ", t=%lld", (long long)line->t);
+}
+
+static void put_row(writer *w, const tl_verify_report *r, int c, int latex)
+{
+    const tl_verify_line *relative = NULL;
+    double absolute = 0;
+    int n = 0;
+    for (int i = 0; i < r->nlines; i++) {
+        const tl_verify_line *line = &r->lines[i];
+        if ((int)line->check != c)
+            continue;
+        n++;
+        absolute = line->absolute > absolute ? line->absolute : absolute;
+        relative = !relative || line->error > relative->error ? line : relative;
+    }
+    const char *verdict = !r->ran[c] ? "not made" : r->passed[c] ? "pass" : "FAIL";
+    put(w, latex ? "%s & %d" : "%-9s %6d", tl_verify_name((tl_verify_check)c), n);
+    if (r->ran[c] && c >= TL_VERIFY_LOOP && relative) {
+        put_number(w, absolute, latex);
+        put_number(w, relative->error, latex);
+        put_number(w, c < TL_VERIFY_GRADIENT ? r->equal : r->tolerance, latex);
+    } else {
+        put(w, latex ? " & & & exact" : " %9s %9s %9s", "", "", "exact");
+        relative = NULL;
+    }
+    put(w, latex ? " & %s" : "  %-8s", verdict);
+    put_place(w, relative, latex);
+    put(w, latex ? " \\\\\n" : "\n");
+}
+
+char *tl_verify_table(const tl_verify_report *r, int latex, char *text, size_t size)
+{
+    writer w = {text, size, 0, 0};
+    if (size)
+        text[0] = 0;
+    if (!r || !r->cell) {
+        put(&w, "nothing was verified\n");
+        return text;
+    }
+    if (latex)
+        put(&w, "\\begin{tabular}{lrrrrll}\n\\hline\ncheck & comparisons & absolute & relative & "
+                "tolerance & & largest at \\\\\n\\hline\n");
+    else
+        put(&w, "%-9s %6s %9s %9s %9s  %-8s  %s\n", "check", "lines", "absolute", "relative",
+            "tolerance", "", "largest at");
+    for (int c = 0; c < TL_VERIFY_CHECKS; c++)
+        put_row(&w, r, c, latex);
+    if (latex)
+        put(&w, "\\hline\n\\end{tabular}\n\\par ");
+    put_escaped(&w, r->cell, latex);
+    put(&w,
+        ": I=%lld, H=%lld, T=%lld, B=%lld, f64, seed %llu, step of differences %g; Tapeloop "
+        "%d.%d.%d\n",
+        (long long)r->I, (long long)r->H, (long long)r->T, (long long)r->B,
+        (unsigned long long)r->seed, r->step, TL_VERSION_MAJOR, TL_VERSION_MINOR, TL_VERSION_PATCH);
+    return text;
 }
 
 char *tl_verify_text(const tl_verify_report *r, char *text, size_t size)

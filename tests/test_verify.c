@@ -374,3 +374,123 @@ Test(verify, a_state_that_is_never_replaced_is_caught_unless_allowed)
     verify(&c, 2, 3, &o, TL_OK);
     tl_verify_report_close(&report);
 }
+
+Test(verify, the_node_that_a_counter_changes_is_named)
+{
+    int calls = 0;
+    tl_cell c = cell_of(counting_step);
+    c.user = &calls;
+    fails(c, TL_VERIFY_REPEAT, "differs, below \"# step");
+    calls = 0;
+    fails(c, TL_VERIFY_REPEAT, "= mul(");
+}
+
+/* ---- forward mode ---------------------------------------------------------------------------- */
+
+/* Right in reverse mode, but not a function of g that could be differentiated: no tangent. */
+static void lost_adjoint(tl_adj *a)
+{
+    a->d[0] = tl_scale(tl_mul(tl_detach(a->g), a->in[0]), 2);
+}
+
+static const tl_op lost_square = {.name = "lost_square",
+                                  .doc = "a a",
+                                  .grad_doc = "2 a g",
+                                  .kind = TL_POINTWISE,
+                                  .shape = square_shape,
+                                  .tile = square_tile,
+                                  .lead = tl_lead_same,
+                                  .adjoint = lost_adjoint,
+                                  .reads = TL_READS(0)};
+
+static tl_tensor lost_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                           const tl_tensor *aux)
+{
+    (void)cell, (void)aux;
+    tl_tensor z = tl_tanh(sum_of_inputs(w, x, state[0]));
+    return state[0] = tl_record(&lost_square, 1, &z, NULL);
+}
+
+Test(verify, an_adjoint_without_a_tangent_is_caught)
+{
+    fails(cell_of(lost_step), TL_VERIFY_FORWARD, "forward 0, reverse");
+}
+
+/* ---- which parameter, which step ------------------------------------------------------------- */
+
+/* The lines of the check of gradients that failed: all of them have this name and, if t >= 0, this
+ * time step or none. */
+static void only_these_fail(const char *name, int64_t t)
+{
+    int failed = 0;
+    for (int i = 0; i < report.nlines; i++) {
+        const tl_verify_line *l = &report.lines[i];
+        if (l->check != TL_VERIFY_GRADIENT || l->pass)
+            continue;
+        failed++;
+        cr_assert(!name || !strcmp(l->name, name), "%s fails at %d", l->name, (int)l->t);
+        cr_assert(t < 0 || l->t == t || l->t == -1, "%s fails at %d", l->name, (int)l->t);
+    }
+    cr_assert(failed > 0, "%s", text);
+}
+
+Test(verify, no_line_but_those_of_the_wrong_parameter_fails)
+{
+    tl_cell c = cell_of(detached_parameter_step);
+    verify(&c, 2, 3, NULL, TL_ESTATE);
+    only_these_fail("b", -1);
+    tl_verify_report_close(&report);
+}
+
+/* b has no gradient in step 2: a scale of 1 in every step, but there as x - x + 1 detached. */
+static void clock_begin(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *aux)
+{
+    (void)cell, (void)w;
+    aux[0] = x;
+}
+
+static tl_tensor clock_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                            const tl_tensor *aux)
+{
+    (void)cell;
+    /* here [1,1]: whether x_t is row 2 of x [T,B,I], which no other step's is */
+    tl_tensor third = tl_index(tl_detach(aux[0]), 0, 2);
+    const int axes[2] = {0, 1};
+    tl_tensor off = tl_sum(tl_abs(tl_sub(tl_detach(x), third)), 2, axes, 0);
+    tl_tensor here = tl_less(off, tl_scalar(x.tape, TL_F64, 1e-9));
+    tl_tensor v[3] = {w[W], w[U], tl_where(here, tl_detach(w[BIAS]), w[BIAS])};
+    return state[0] = tl_tanh(sum_of_inputs(v, x, state[0]));
+}
+
+Test(verify, a_gradient_that_is_wrong_in_one_step_is_found_there)
+{
+    tl_verify_opts o = tl_verify_defaults();
+    tl_cell c = cell_of(clock_step);
+    tl_cell_begin(&c, clock_begin, 1);
+    o.B = 1; /* the mark is the whole batch's: of one row it does not mix rows */
+    verify(&c, 2, 3, &o, TL_ESTATE);
+    only_these_fail("b", 2);
+    tl_verify_report_close(&report);
+}
+
+/* ---- table for a paper ----------------------------------------------------------------------- */
+
+Test(verify, the_table_has_every_check_as_text_and_as_latex)
+{
+    static char table[8192];
+    tl_cell c = tl_lstm_cell(NULL);
+    verify(&c, 2, 3, NULL, TL_OK);
+    for (int latex = 0; latex < 2; latex++) {
+        cr_assert_eq(tl_verify_table(&report, latex, table, sizeof table), table);
+        for (int k = 0; k < TL_VERIFY_CHECKS; k++)
+            cr_assert(strstr(table, tl_verify_name((tl_verify_check)k)), "%s", table);
+        cr_assert(strstr(table, "seed 1, step of differences 3e-05; Tapeloop 0.1.0"), "%s", table);
+        cr_assert(!latex == !strstr(table, "\\begin{tabular}"));
+        cr_assert(!latex == !strstr(table, "\\cdot10^{-"));
+    }
+    cr_assert(!strstr(table, " weight_"), "an underscore that LaTeX does not take: %s", table);
+    for (size_t size = 1; size < 300; size++)
+        cr_assert_lt(strlen(tl_verify_table(&report, 1, table, size)), size);
+    tl_verify_report_close(&report);
+    cr_assert(strstr(tl_verify_table(&report, 0, table, sizeof table), "nothing"));
+}
