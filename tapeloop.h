@@ -9,6 +9,7 @@
 
 #include "core/forward.h"
 #include "core/anomaly.h"
+#include "core/function.h"
 #include "core/grad.h"
 #include "core/meta.h"
 #include "core/op.h"

@@ -2,7 +2,19 @@
  *
  * A node on the tape points at one static const tl_op. Everything the tape, the reverse sweep, the
  * planner and the tests need to know about an operation stands in that one block; there is no
- * opcode and no switch over operations anywhere. ops/list.h holds the names only. */
+ * opcode and no switch over operations anywhere. ops/list.h holds the names only.
+ *
+ * AN OPERATION OF YOUR OWN is such a block in your program, recorded by tl_record; it is fused,
+ * planned and differentiated like the library's, and tl_check_op (ops/check_grad.h) says whether it
+ * is right. Its kind is one of
+ *
+ *     TL_POINTWISE   shape (tl_infer_floating), tile, lead = tl_lead_same; operands broadcast
+ *     TL_VIEW        shape, view; one operand
+ *     TL_OTHER       shape, run: a kernel over whole, strided arrays
+ *
+ * with an adjoint, or no_gradient. The other kinds have attributes that the planner reads. The block
+ * must live as long as tapes that recorded it and their plans: static const. An example:
+ * examples/custom_op.c. */
 #ifndef TL_CORE_OP_H
 #define TL_CORE_OP_H
 
@@ -52,6 +64,11 @@ typedef struct tl_infer {
 /* tl_infer_fail -- fills the message ("got [32,100] x [128,512], want [m,k] x [k,n]"; the
  * operation's name and scope are put in front by the tape) and returns code. */
 TL_API int tl_infer_fail(tl_infer *q, int code, const char *format, ...) TL_PRINTF(3, 4);
+
+/* tl_infer_floating, tl_infer_numbers -- shape rules: operands broadcast together, of one dtype, f32
+ * or f64 (or i32). */
+TL_API int tl_infer_floating(tl_infer *q);
+TL_API int tl_infer_numbers(tl_infer *q);
 
 /* tl_tile_fn -- a pointwise kernel: n elements, every array contiguous and padded for a whole
  * vector behind its end, out and in may be the same array. The result of an element must not depend
@@ -167,7 +184,7 @@ struct tl_op {
     const char *doc;      /* one-line formula */
     const char *grad_doc; /* one-line formula of the gradient, "none" if it has none */
     tl_kind kind;
-    int (*shape)(tl_infer *q);
+    int (*shape)(tl_infer *q); /* NULL, of one operand only: shape and dtype are the operand's */
     /* TL_POINTWISE: the kernel for these dtypes, on this machine */
     tl_tile_fn (*tile)(const tl_dtype *in, tl_dtype out);
     tl_form form;           /* TL_POINTWISE */
@@ -193,7 +210,9 @@ struct tl_op {
 
 /* tl_record -- records one node in the innermost open frame and returns its tensor. nin >= 1;
  * operands must be on one tape. Returns the inert tensor if an operand is inert or an error is (or
- * becomes) sticky. */
+ * becomes) sticky. Errors: TL_EINVAL for a descriptor that is NULL or lacks what its kind must
+ * have; TL_EDTYPE if a pointwise one has no kernel for these element types; those of its shape
+ * rule. */
 TL_API tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr *attr);
 
 /* tl_record_source -- the same for operations without operands. shape and dtype are what the shape
@@ -208,6 +227,10 @@ TL_API int tl_tape_fail(tl_tape *tape, int code, const char *what, const char *f
     TL_PRINTF(4, 5);
 TL_API tl_tensor tl_fail_tensor(tl_tensor t, int code, const char *what, const char *format, ...)
     TL_PRINTF(4, 5);
+
+/* tl__op_fault -- what a descriptor lacks to be recorded with nin operands (0: with any number); NULL:
+ * nothing. */
+TL_API const char *tl__op_fault(const tl_op *op, int nin);
 
 /* tl__same_tape -- whether all are live tensors of one tape; records the error if not. Inert
  * operands give 0 silently. */

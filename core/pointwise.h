@@ -48,12 +48,8 @@
 #define TL_NO_GRADIENT (1u << 30)
 #define TL_INERT ((tl_tensor){0})
 
-/* tl__infer_floating, tl__infer_numbers -- shape rules: operands broadcast together, of one
- * dtype, f32 or f64 (or i32). */
-TL_API int tl__infer_floating(tl_infer *q);
-TL_API int tl__infer_numbers(tl_infer *q);
-#define TL_INFER_FLOATING tl__infer_floating
-#define TL_INFER_NUMBERS tl__infer_numbers
+#define TL_INFER_FLOATING tl_infer_floating
+#define TL_INFER_NUMBERS tl_infer_numbers
 
 #if defined(TL_KERNELS)
 

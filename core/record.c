@@ -278,9 +278,59 @@ static int infer(tl_tape *tape, const tl_op *op, tl_infer *q)
     return code;
 }
 
+const char *tl__op_fault(const tl_op *op, int nin)
+{
+    if (!op->name || !*op->name)
+        return "has no name";
+    if (!op->adjoint && !op->no_gradient)
+        return "has no adjoint and does not say no_gradient";
+    if (!op->shape && nin > 1)
+        return "has no shape rule (only an operation of one operand needs none)";
+    switch (op->kind) {
+    case TL_POINTWISE:
+        return op->tile ? NULL : "is pointwise and has no tile";
+    case TL_VIEW:
+        return op->view ? NULL : "is a view and has no view rule";
+    case TL_LEAF:
+    case TL_LOOP:
+    case TL_RESULT:
+        return "is of a kind that only the library records";
+    case TL_CONTRACTION:
+    case TL_REDUCTION:
+    case TL_GATHER:
+    case TL_RANDOM:
+    case TL_ASSEMBLE:
+    case TL_OTHER:
+        return op->run ? NULL : "has no kernel: run is missing";
+    }
+    return "has an unknown kind";
+}
+
+/* is_recordable -- whether the descriptor has all that its kind must have; the error if not. */
+static int is_recordable(tl_tape *tape, const tl_op *op, int nin)
+{
+    const char *fault = op ? tl__op_fault(op, nin) : "is NULL";
+    if (!fault)
+        return 1;
+    if (tape)
+        tl_tape_fail(tape, TL_EINVAL, op && op->name ? op->name : "tl_record",
+                     "the descriptor of this operation %s", fault);
+    return 0;
+}
+
+/* has_tile -- whether a pointwise operation has a kernel for what the shape rule answered. */
+static int has_tile(tl_tape *tape, const tl_op *op, const tl_infer *q)
+{
+    if (op->kind != TL_POINTWISE || (unsigned)q->dtype > TL_I32 || op->tile(q->in_dtype, q->dtype))
+        return 1;
+    tl_tape_fail(tape, TL_EDTYPE, op->name, "there is no kernel from %s to %s",
+                 tl_dtype_name(q->in_dtype[0]), tl_dtype_name(q->dtype));
+    return 0;
+}
+
 tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr *attr)
 {
-    if (nin < 1 || !tl__operands_ok(op, nin, in))
+    if (nin < 1 || !is_recordable(in[0].tape, op, nin) || !tl__operands_ok(op, nin, in))
         return (tl_tensor){0};
     tl_tape *tape = in[0].tape;
     tl_shape few_shapes[FEW], *shapes = few_shapes;
@@ -305,7 +355,7 @@ tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr
     q.shape = shapes[0];
     q.dtype = dtypes[0];
     tl_tensor t = {0};
-    if (infer(tape, op, &q) == TL_OK)
+    if (infer(tape, op, &q) == TL_OK && has_tile(tape, op, &q))
         t = tl__record_node(tape, op, (uint32_t)nin, in, q.dtype, q.shape, attr);
     if (shapes != few_shapes)
         tl__free(shapes);

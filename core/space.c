@@ -171,12 +171,12 @@ static int infer_broadcast(tl_infer *q, int i32_too)
     return TL_OK;
 }
 
-int tl__infer_floating(tl_infer *q)
+int tl_infer_floating(tl_infer *q)
 {
     return infer_broadcast(q, 0);
 }
 
-int tl__infer_numbers(tl_infer *q)
+int tl_infer_numbers(tl_infer *q)
 {
     return infer_broadcast(q, 1);
 }

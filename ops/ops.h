@@ -5,6 +5,7 @@
 #include "core/grad.h"
 #include "core/space.h"
 #include "ops/along.h"
+#include "ops/check_grad.h"
 #include "ops/elementwise.h"
 #include "ops/index.h"
 #include "ops/loss.h"

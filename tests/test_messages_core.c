@@ -320,6 +320,19 @@ RECORDS(slice_range, tl_slice(zeros(tape, 2, 3), 1, 2, 2))
 RECORDS(sum_to_shape, tl_sum_to(zeros(tape, 2, 3), tl_shape1(2)))
 RECORDS(sum_keep_axes, tl_sum_keep(zeros(tape, 2, 3), 4))
 RECORDS(sum_indices, tl_sum_keep(ints(tape, 3), 1))
+static const tl_op without_kernel = {.name = "mine", .kind = TL_OTHER, .no_gradient = 1};
+
+static tl_tile_fn never(const tl_dtype *in, tl_dtype out)
+{
+    (void)in, (void)out;
+    return NULL;
+}
+
+static const tl_op without_tile = {
+    .name = "mine", .kind = TL_POINTWISE, .tile = never, .no_gradient = 1};
+
+RECORDS(op_incomplete, tl_tensor a = zeros(tape, 2, 3); tl_record(&without_kernel, 1, &a, NULL))
+RECORDS(op_dtype, tl_tensor a = zeros(tape, 2, 3); tl_record(&without_tile, 1, &a, NULL))
 RECORDS(check_range_dtype, tl_check_range(zeros(tape, 2, 3), 0, 1))
 RECORDS(check_range_value,
         tl_item(tl_sum_all(tl_cast(tl_check_range(ints(tape, 3), 1, 5), TL_F32))))
@@ -455,6 +468,9 @@ static const row rows[] = {
     ROW(sum_to_shape, ESHAPE, "sum_to: got [2,3], want a shape that [2] repeats to"),
     ROW(sum_keep_axes, ERANGE, "sum: got axes 0x4 of [2,3], want bits 0 to 1 at most"),
     ROW(sum_indices, EDTYPE, "sum: got i32, want f32 or f64 (tl_cast converts)"),
+    ROW(op_incomplete, EINVAL,
+        "mine: the descriptor of this operation has no kernel: run is missing"),
+    ROW(op_dtype, EDTYPE, "mine: there is no kernel from f32 to f32"),
     ROW(check_range_dtype, EDTYPE, "check_range: got f32, want i32"),
     ROW(check_range_value, ERANGE, "check_range: got 0 as element 0, want 1 to 5"),
     ROW(assemble_dtype, EDTYPE, "assemble: got f64 as piece 1, want f32 as piece 0"),

@@ -5,6 +5,7 @@
 #include "core/grad.h"
 #include "core/print.h"
 #include "core/space.h"
+#include "ops/check_grad.h"
 #include "tests/check.h"
 #include "tests/gradcheck.h"
 
@@ -127,6 +128,18 @@ Test(registry, each_gradient_is_right_at_orders_1_and_2, .timeout = 300)
                 cr_expect(gradcheck(op, &op->cases[c], 2, seed, message), "%s, case %d: %s",
                           op->name, c, message);
             }
+    }
+}
+
+/* The check that programs have for their own operations passes the library's; one seed, since the
+ * test before has two. */
+Test(registry, each_operation_passes_the_public_check, .timeout = 300)
+{
+    for (int i = 0; i < tl_ops_count(); i++) {
+        char report[CHECK_MESSAGE];
+        const tl_op *op = tl_ops_at(i);
+        cr_expect_eq(op == &tl_op_const ? TL_OK : tl_check_op(op, NULL, report, sizeof report),
+                     TL_OK, "%s", report);
     }
 }
 
