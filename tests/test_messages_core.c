@@ -240,14 +240,10 @@ static int grad_seed_with(tl_tape *tape, tl_tensor seed)
 RETURNS(grad_seed, grad_seed_with(tape, zeros(tape, 3, 2)))
 RETURNS(grad_seed_dtype, grad_seed_with(tape, tl_zeros(tape, TL_F64, tl_shape2(2, 3))))
 
-/* An operation of the user's that says neither how it is differentiated nor that it is not. */
-static const tl_op unfinished = {.name = "unfinished", .kind = TL_VIEW};
-
-static int grad_no_rule(tl_tape *tape, tl_err *err)
+static int never_runs(tl_call *c)
 {
-    (void)err;
-    tl_tensor x = zeros(tape, 2, 3);
-    return grad_of(tape, tl_record(&unfinished, 1, &x, NULL), x);
+    (void)c;
+    return TL_OK;
 }
 
 static int refuses(tl_infer *q)
@@ -256,7 +252,8 @@ static int refuses(tl_infer *q)
     return TL_ESHAPE;
 }
 
-static const tl_op silent = {.name = "silent", .kind = TL_VIEW, .shape = refuses};
+static const tl_op silent = {
+    .name = "silent", .kind = TL_OTHER, .shape = refuses, .run = never_runs, .no_gradient = 1};
 
 RECORDS(own_op_silent, tl_tensor x = zeros(tape, 2, 3); tl_record(&silent, 1, &x, NULL))
 
@@ -423,7 +420,6 @@ static const row rows[] = {
     ROW(grad_by_index, EDTYPE, "tl_grad: input 0, labels, is i32, want f32 or f64"),
     ROW(grad_seed, ESHAPE, "tl_grad: seed 0 is f32 [3,2], want f32 [2,3] as output 0"),
     ROW(grad_seed_dtype, ESHAPE, "tl_grad: seed 0 is f64 [2,3], want f32 [2,3] as output 0"),
-    ROW(grad_no_rule, ENOGRAD, "unfinished: this operation has no gradient rule"),
     ROW(own_op_silent, ESHAPE, "silent: shapes do not fit"),
     ROW(backward_no_parameter, ENOGRAD,
         "tl_backward: the loss, %0 (const), depends on no parameter: none is used on this tape "
@@ -480,6 +476,7 @@ static const row rows[] = {
 };
 
 static const left_out core_left_out[] = {
+    {"this operation has no gradient rule", "tl_record refuses such a descriptor"},
     {"the tape is being run", "a kernel would have to call the library while it runs"},
     {"a scan has no value of its own", "no public call returns the tensor of a loop"},
 };
