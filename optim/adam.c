@@ -3,6 +3,7 @@
 
 #include "ops/ops.h"
 
+#include <float.h>
 #include <math.h>
 
 tl_adam_opts tl_adam_defaults(void)
@@ -19,31 +20,70 @@ tl_adam_opts tl_adamw_defaults(void)
     return o;
 }
 
+/* rates -- the numbers of one step, as operands: lr / (1 - b1^t), and for decoupled decay what p is
+ * multiplied by, 1 - lr lambda; inert without it. */
+typedef struct rates {
+    tl_tensor rate, keep;
+} rates;
+
+static rates rates_of(tl_tensor p, int64_t t, double lr, const tl_adam_opts *o)
+{
+    const double rate = lr / (1 - pow(o->beta1, (double)t));
+    rates r = {tl_scalar(p.tape, tl_dtype_of(p), rate), {0}};
+    if (o->decoupled && o->weight_decay != 0)
+        r.keep = tl_scalar(p.tape, tl_dtype_of(p), 1 - lr * o->weight_decay);
+    return r;
+}
+
+/* root -- sqrt(v). To be differentiated, it has the slope 0 at 0, where v came from g = 0 and the
+ * slope of sqrt times that of g^2 would be infinity times 0. */
+static tl_tensor root(tl_tensor v, int smooth)
+{
+    if (smooth)
+        v = tl_maximum(v, tl_scalar(v.tape, tl_dtype_of(v),
+                                    tl_dtype_of(v) == TL_F32 ? (double)FLT_MIN : DBL_MIN));
+    return tl_sqrt(v);
+}
+
+static tl_adam_values update(tl_tensor p, tl_tensor g, tl_tensor m, tl_tensor v, int64_t t, rates r,
+                             int smooth, const tl_adam_opts *o)
+{
+    const double correct = 1 / sqrt(1 - pow(o->beta2, (double)t));
+    if (r.keep.tape)
+        p = tl_mul(p, r.keep);
+    else if (o->weight_decay != 0)
+        g = tl_add(g, tl_scale(p, o->weight_decay));
+
+    tl_adam_values after;
+    after.m = tl_add(tl_scale(m, o->beta1), tl_scale(g, 1 - o->beta1));
+    after.v = tl_add(tl_scale(v, o->beta2), tl_scale(tl_mul(g, g), 1 - o->beta2));
+    tl_tensor size = tl_add_scalar(tl_scale(root(after.v, smooth), correct), o->eps);
+    after.p = tl_sub(p, tl_mul(tl_div(after.m, size), r.rate));
+    return after;
+}
+
 tl_adam_values tl_adam_update(tl_tensor p, tl_tensor g, tl_tensor m, tl_tensor v, int64_t t,
                               const tl_adam_opts *opts)
 {
-    tl_adam_opts o = opts ? *opts : tl_adam_defaults();
-    double rate = o.lr / (1 - pow(o.beta1, (double)t));
-    double root = 1 / sqrt(1 - pow(o.beta2, (double)t));
-    if (o.weight_decay != 0 && o.decoupled)
-        p = tl_scale(p, 1 - o.lr * o.weight_decay);
-    else if (o.weight_decay != 0)
-        g = tl_add(g, tl_scale(p, o.weight_decay));
+    const tl_adam_opts o = opts ? *opts : tl_adam_defaults();
+    return update(p, g, m, v, t, rates_of(p, t, o.lr, &o), 1, &o);
+}
 
-    tl_adam_values after;
-    after.m = tl_add(tl_scale(m, o.beta1), tl_scale(g, 1 - o.beta1));
-    after.v = tl_add(tl_scale(v, o.beta2), tl_scale(tl_mul(g, g), 1 - o.beta2));
-    tl_tensor size = tl_add_scalar(tl_scale(tl_sqrt(after.v), root), o.eps);
-    after.p = tl_sub(p, tl_scale(tl_div(after.m, size), rate));
-    return after;
+tl_adam_values tl_adam_update_lr(tl_tensor p, tl_tensor g, tl_tensor m, tl_tensor v, int64_t t,
+                                 tl_tensor lr, const tl_adam_opts *opts)
+{
+    const tl_adam_opts o = opts ? *opts : tl_adam_defaults();
+    rates r = {tl_scale(lr, 1 / (1 - pow(o.beta1, (double)t))), {0}};
+    if (o.decoupled && o.weight_decay != 0)
+        r.keep = tl_rsub_scalar(tl_scale(lr, o.weight_decay), 1);
+    return update(p, g, m, v, t, r, 1, &o);
 }
 
 static tl_tensor adam_rule(const void *opts, double lr, int64_t t, tl_tensor p, tl_tensor g,
                            tl_tensor *slot)
 {
-    tl_adam_opts o = *(const tl_adam_opts *)opts;
-    o.lr = lr;
-    tl_adam_values after = tl_adam_update(p, g, slot[0], slot[1], t, &o);
+    const tl_adam_opts *o = opts;
+    tl_adam_values after = update(p, g, slot[0], slot[1], t, rates_of(p, t, lr, o), 0, o);
     slot[0] = after.m;
     slot[1] = after.v;
     return after.p;

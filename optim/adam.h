@@ -44,9 +44,15 @@ typedef struct tl_adam_values {
 } tl_adam_values;
 
 /* tl_adam_update -- step t (1 is the first) as a function: new values are returned, nothing is
- * assigned. */
+ * assigned. All of it can be differentiated, any number of steps after one another: a training as
+ * a function of where it started (examples/meta_learning.c). Where g has always been 0, the
+ * derivative of the step with respect to g is taken to be that of m alone. */
 TL_API tl_adam_values tl_adam_update(tl_tensor p, tl_tensor g, tl_tensor m, tl_tensor v, int64_t t,
                                      const tl_adam_opts *opts);
+/* tl_adam_update_lr -- the same with the learning rate as a tensor, of one element or one for each
+ * element of p: it has a gradient. */
+TL_API tl_adam_values tl_adam_update_lr(tl_tensor p, tl_tensor g, tl_tensor m, tl_tensor v,
+                                        int64_t t, tl_tensor lr, const tl_adam_opts *opts);
 
 TL_END_DECLS
 #endif

@@ -9,8 +9,8 @@ tl_sgd_opts tl_sgd_defaults(void)
     return o;
 }
 
-tl_sgd_values tl_sgd_update(tl_tensor p, tl_tensor g, tl_tensor m, int64_t t,
-                            const tl_sgd_opts *opts)
+tl_sgd_values tl_sgd_update_lr(tl_tensor p, tl_tensor g, tl_tensor m, int64_t t, tl_tensor lr,
+                               const tl_sgd_opts *opts)
 {
     tl_sgd_opts o = opts ? *opts : tl_sgd_defaults();
     if (o.weight_decay != 0)
@@ -20,8 +20,15 @@ tl_sgd_values tl_sgd_update(tl_tensor p, tl_tensor g, tl_tensor m, int64_t t,
         m = tl_add(tl_scale(m, o.momentum), tl_scale(g, t > 1 ? 1 - o.dampening : 1));
         g = o.nesterov ? tl_add(g, tl_scale(m, o.momentum)) : m;
     }
-    tl_sgd_values after = {tl_sub(p, tl_scale(g, o.lr)), m};
+    tl_sgd_values after = {tl_sub(p, tl_mul(g, lr)), m};
     return after;
+}
+
+tl_sgd_values tl_sgd_update(tl_tensor p, tl_tensor g, tl_tensor m, int64_t t,
+                            const tl_sgd_opts *opts)
+{
+    const tl_sgd_opts o = opts ? *opts : tl_sgd_defaults();
+    return tl_sgd_update_lr(p, g, m, t, tl_scalar(p.tape, tl_dtype_of(p), o.lr), &o);
 }
 
 static tl_tensor sgd_rule(const void *opts, double lr, int64_t t, tl_tensor p, tl_tensor g,

@@ -37,6 +37,10 @@ typedef struct tl_sgd_values {
  * assigned. m may be inert when momentum is 0. */
 TL_API tl_sgd_values tl_sgd_update(tl_tensor p, tl_tensor g, tl_tensor m, int64_t t,
                                    const tl_sgd_opts *opts);
+/* tl_sgd_update_lr -- the same with the learning rate as a tensor, of one element or one for each
+ * element of p: it has a gradient. */
+TL_API tl_sgd_values tl_sgd_update_lr(tl_tensor p, tl_tensor g, tl_tensor m, int64_t t,
+                                      tl_tensor lr, const tl_sgd_opts *opts);
 
 TL_END_DECLS
 #endif

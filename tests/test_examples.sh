@@ -116,6 +116,7 @@ check "gru_vs_lstm stops at Ctrl-C" stops_cleanly
 check "gru_vs_lstm refuses a missing text" refuses "$out/none.txt"
 check "bptt_by_hand agrees" "$examples/bptt_by_hand"
 check "rtrl agrees and keeps nothing over time" "$examples/rtrl"
+check "meta_learning: the gradient agrees, the rate learns" "$examples/meta_learning"
 check "custom_cell learns" "$examples/custom_cell"
 check "stream writes what it learned" writes_the_rhyme
 
