@@ -189,6 +189,7 @@ struct tl_op {
     tl_tile_fn (*tile)(const tl_dtype *in, tl_dtype out);
     tl_form form;           /* TL_POINTWISE */
     int (*run)(tl_call *c); /* whole-tensor kernel of kinds that have one */
+    /* TL_VIEW: of the first operand; others are for the adjoint only */
     int (*view)(const tl_attr *a, const tl_shape *from, const tl_layout *in, const tl_shape *to,
                 tl_layout *out);
     int (*lead)(tl_lead *q); /* 1: it can be; 0: not so. NULL: never hoisted out of a loop */

@@ -113,6 +113,13 @@ static tl_tensor transposed(tl_tape *tape, const tl_node *n, tl_tensor y, const 
     return sum;
 }
 
+/* is_plain_view -- linear, and with the gradient of a view: those with one of their own (ops/custom.h)
+ * have more operands, or numbers for it. */
+static int is_plain_view(const tl_node *n)
+{
+    return n->op->kind == TL_VIEW && n->nin == 1 && n->attr.nr == 0;
+}
+
 /* node_tangent -- the tangent of a node from those of its operands; inert when none has one. */
 static tl_tensor node_tangent(tl_tangents *l, uint32_t slot)
 {
@@ -136,7 +143,7 @@ static tl_tensor node_tangent(tl_tangents *l, uint32_t slot)
         some |= o.t[i].tape != NULL;
     }
     tl_tensor t = none;
-    if (some && (n.op->kind == TL_VIEW || n.op->kind == TL_ASSEMBLE))
+    if (some && (is_plain_view(&n) || n.op->kind == TL_ASSEMBLE))
         t = again(tape, &n, &o);
     else if (some && !n.op->adjoint)
         tl_tape_fail(tape, TL_ENOGRAD, n.op->name, "this operation has no gradient rule");

@@ -6,6 +6,7 @@
 #include "core/space.h"
 #include "ops/along.h"
 #include "ops/check_grad.h"
+#include "ops/custom.h"
 #include "ops/elementwise.h"
 #include "ops/index.h"
 #include "ops/loss.h"

@@ -132,6 +132,30 @@ RECORDS(put_shapes, tl_put_along(f32(tape, 2, 3), tl_zeros(tape, TL_I32, tl_shap
 RECORDS(put_extent, tl_put_along(f32(tape, 2, 3), tl_zeros(tape, TL_I32, tl_shape2(2, 3)), 1, -5))
 RUNS(put_value, tl_put_along(f32(tape, 2, 3), tl_full(tape, TL_I32, tl_shape2(2, 3), 5), 1, 5))
 
+/* ---- gradients of the user's ----------------------------------------------------------------- */
+
+static void own_rule(tl_custom *q)
+{
+    q->d[0] = tl_zeros(q->g[0].tape, TL_F32, tl_shape1(5));
+}
+
+/* own_grad -- tl_custom_grad of nin times a, for one output. */
+static int own_grad(int nin, tl_tensor a, tl_tensor out, int is_complete)
+{
+    const tl_custom_rule rule = {"mine", is_complete ? own_rule : NULL, NULL};
+    tl_tensor y, d;
+    const int code = tl_custom_grad(nin, &a, 1, &out, &rule, &y);
+    return code ? code : tl_grad(1, &y, NULL, 1, &a, &d);
+}
+
+RETURNS(custom_counts, own_grad(25, vector(tape, 3), vector(tape, 3), 1))
+RETURNS(custom_rule, own_grad(1, vector(tape, 3), vector(tape, 3), 0))
+RETURNS(custom_inert, own_grad(1, (tl_tensor){0}, vector(tape, 3), 1))
+RETURNS(custom_indices, own_grad(1, vector(tape, 3), ints(tape, 3, 0), 1))
+RETURNS(custom_misshapen, own_grad(1, vector(tape, 3), vector(tape, 3), 1))
+RECORDS(grad_clip_bounds, tl_grad_clip(vector(tape, 3), 1, -1))
+RECORDS(straight_shapes, tl_straight_through(vector(tape, 3), vector(tape, 4)))
+
 /* ---- losses ---------------------------------------------------------------------------------- */
 
 RECORDS(cross_entropy_shapes, tl_cross_entropy(f32(tape, 32, 10), ints(tape, 31, 0), -1))
@@ -274,6 +298,16 @@ static const row rows[] = {
     ROW(vocab_class, ERANGE, "cross_entropy: check_range: got 5 as element 0, want 0 to 4"),
     ROW(merge_shapes, ESHAPE, "merge_rows: got rows [3,2], indices [2], want [n,...], [n]"),
     ROW(merge_dtypes, EDTYPE, "merge_rows: got f32 rows, f32 indices, want f32 or f64, i32"),
+    ROW(custom_counts, EINVAL,
+        "tl_custom_grad: got 25 inputs and 1 outputs, want 1 to 24 and 1 to 16"),
+    ROW(custom_rule, EINVAL, "tl_custom_grad: there is no rule, or it has no name or adjoint"),
+    ROW(custom_inert, EINVAL, "tl_custom_grad: one of the tensors is the inert tensor"),
+    ROW(custom_indices, EDTYPE,
+        "tl_custom_grad: output 0 is i32, output 0 i32, want f32 or f64, and all the same"),
+    ROW(custom_misshapen, ESHAPE, "mine: the rule's gradient of input 0 is [5], want [3]"),
+    ROW(grad_clip_bounds, ERANGE, "grad_clip: got [1,-1], want lo <= hi"),
+    ROW(straight_shapes, ESHAPE,
+        "straight_through: got the value f32 [3] for f32 [4], want equal shapes, f32 or f64"),
     ROW(soft_scalar, ESHAPE, "cross_entropy_soft: got logits [], want [...,K]"),
     ROW(soft_shapes, ESHAPE,
         "cross_entropy_soft: got [2,3] and [2,4], want equal shapes (tl_reshape)"),

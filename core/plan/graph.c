@@ -202,7 +202,7 @@ static void add_member(tl_graph *g, const tl_tape *tape, const tl_stretch *s, ui
         add_loop(g, tape, s, v, (uint32_t)n->attr.i[0]); /* operands: tl__graph_order */
         return;
     }
-    x->nin = n->nin;
+    x->nin = n->op->kind == TL_VIEW ? 1 : n->nin; /* the others are for its gradient */
     for (uint32_t k = 0; k < n->nin; k++)
         x->in[k] = s->ordinal[n->in[k]];
     if (n->op->kind == TL_RESULT) {
