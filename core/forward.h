@@ -19,8 +19,10 @@ TL_BEGIN_DECLS
  *   out[nout]     floating outputs
  *   dout[nout]    receives tensors of the outputs' shapes; zeros where nothing depends on an input
  *
- * The tangent of a scan is a scan in the same direction that carries the tangent along: nothing is
- * kept over time, whatever T is. Inside an open scan the carries and x_t are inputs of the step, as
+ * The tangent of a scan is a scan in the same direction that carries the tangent along and needs
+ * nothing kept over time, whatever T is. (What is read outside tl_no_grad keeps what its own
+ * gradient would read, a tangent like anything else: for long loops call this inside tl_no_grad, or
+ * commit before reading.) Inside an open scan the carries and x_t are inputs of the step, as
  * for tl_grad. Returns TL_OK or the sticky error.
  * Source: Griewank and Walther 2008, chapter 3. */
 TL_API int tl_jvp(int nin, const tl_tensor *in, const tl_tensor *tangent, int nout,

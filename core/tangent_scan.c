@@ -69,7 +69,10 @@ static int open_copy(tl_pushed *q, tl_tangents *up, uint32_t loop)
     const uint32_t scope = tape->scope;
     tl_sweep w = {.tape = tape};
     *q = (tl_pushed){.from = (uint32_t)tape->nodes[loop].attr.i[0], .to = TL_NONE};
+    const uint32_t no_grad = tape->no_grad;
+    tape->no_grad = 0; /* what is a constant in the original is one in the copy, and nothing else */
     q->to = tl__body_copy(&w, q->from);
+    tape->no_grad = no_grad;
     tl__free(w.copies);
     if (q->to == TL_NONE)
         return tape->code;

@@ -8,7 +8,7 @@
 #include "ops/ops.h"
 #include "tests/check.h"
 
-enum { VALUES = 24 };
+enum { VALUES = RANDOM_VALUES };
 
 static tl_tensor any(tl_rng *r, const tl_tensor *v, int n)
 {
@@ -85,19 +85,24 @@ static tl_tensor square_of(tl_rng *r, const tl_tensor *v, int n, int depth)
     return tl_tanh(y);
 }
 
-int random_program(uint64_t seed, int look, double *out)
+void random_values(tl_tape *tape, uint64_t seed, tl_tensor v[RANDOM_VALUES])
 {
-    tl_tape *tape = check_tape(seed);
     tl_rng r = {.seed = seed};
-    tl_tensor v[VALUES], g[3];
     int n = 0;
     while (n < 3)
         v[n] = check_random(tape, TL_F64, tl_shape2(4, 4), seed + (uint64_t)n), n++;
     for (; n < VALUES; n++)
         v[n] = square_of(&r, v, n, 0);
+}
+
+int random_program(uint64_t seed, int look, double *out)
+{
+    tl_tape *tape = check_tape(seed);
+    tl_tensor v[VALUES], g[3];
+    random_values(tape, seed, v);
     tl_tensor loss = tl_scalar(tape, TL_F64, 0);
     for (int k = 0; k < RANDOM_OUTPUTS; k++)
-        loss = tl_add(loss, tl_sum_all(tl_tanh(v[n - 1 - k])));
+        loss = tl_add(loss, tl_sum_all(tl_tanh(v[VALUES - 1 - k])));
     for (int k = 0; look && k < RANDOM_OUTPUTS; k += 2) {
         double some[16];
         tl_read_f64(v[VALUES - 1 - k], some, 16);
