@@ -21,7 +21,7 @@
     X(pow)                                                                                         \
     X(maximum) X(minimum) X(less_equal) X(equal) X(not_equal) X(neg) X(abs) X(sign) X(sqrt) X(exp) \
         X(expm1) X(log) X(log1p) X(sin) X(cos) X(erf) X(tanh) X(sigmoid) X(softplus) X(cast)
-#define TL_REDUCE_OPS(X) X(amax) X(first_max) X(argmax)
+#define TL_REDUCE_OPS(X) X(amax) X(first_max) X(argmax) X(cumsum)
 #define TL_VIEW_OPS(X) X(permute) X(flip)
 #define TL_MATMUL_OPS(X) X(contract)
 #define TL_INDEX_OPS(X) X(gather) X(scatter_add) X(one_hot) X(take_along) X(put_along) X(merge_rows)

@@ -10,9 +10,13 @@
 #include "ops/elementwise.h"
 #include "ops/index.h"
 #include "ops/loss.h"
+#include "ops/mask.h"
 #include "ops/matmul.h"
 #include "ops/noise.h"
 #include "ops/reduce.h"
+#include "ops/running.h"
+#include "ops/select.h"
+#include "ops/statistics.h"
 #include "ops/view.h"
 #include "ops/vocab_loss.h"
 

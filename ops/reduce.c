@@ -8,84 +8,12 @@
 #include "core/attr_text.h"
 #include "core/grad.h"
 #include "core/space.h"
+#include "ops/axes.h"
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "ops/walk.h"
 
 #include <math.h>
-
-/* ---- axes ------------------------------------------------------------------------------------ */
-
-/* mask_of -- the axes as bits counted from the end into *mask. Returns whether a is alive and
- * floating, and they are right. */
-static int mask_of(tl_tensor a, const char *what, int naxes, const int *axes, uint32_t *mask)
-{
-    *mask = 0;
-    if (!tl__same_tape(what, 1, &a))
-        return 0;
-    int rank = tl_rank(a);
-    char text[TL_SHAPE_TEXT];
-    for (int i = 0; i < naxes; i++) {
-        int axis = tl__shape_axis(rank, axes[i]);
-        if (axis < 0) {
-            tl_fail_tensor(a, TL_ESHAPE, what, "got axis %d of %s, want one in [%d,%d)", axes[i],
-                           tl_shape_text(tl_shape_of(a), text, sizeof text), -rank, rank);
-            return 0;
-        }
-        uint32_t bit = 1u << (rank - axis - 1);
-        if (*mask & bit) {
-            tl_fail_tensor(a, TL_ESHAPE, what, "got axis %d of %s twice", axes[i],
-                           tl_shape_text(tl_shape_of(a), text, sizeof text));
-            return 0;
-        }
-        *mask |= bit;
-    }
-    if (tl_dtype_of(a) == TL_I32) { /* named here: what is composed of others would name those */
-        tl_fail_tensor(a, TL_EDTYPE, what, "got i32 %s, want f32 or f64 (tl_cast converts)",
-                       tl_shape_text(tl_shape_of(a), text, sizeof text));
-        return 0;
-    }
-    return 1;
-}
-
-static int is_reduced(uint32_t mask, int rank, int axis)
-{
-    return mask >> (rank - axis - 1) & 1;
-}
-
-/* reduced_shape -- the axes of the mask as 1 if they are kept, else without them. */
-static tl_shape reduced_shape(tl_shape s, uint32_t mask, int keepdims)
-{
-    tl_shape r = {0};
-    for (int a = 0; a < s.rank; a++)
-        if (!is_reduced(mask, s.rank, a))
-            r.dim[r.rank++] = s.dim[a];
-        else if (keepdims)
-            r.dim[r.rank++] = 1;
-    return r;
-}
-
-/* drop -- takes the axes of the mask, of extent 1 by now, out of the shape. */
-static tl_tensor drop(tl_tensor kept, uint32_t mask, int keepdims)
-{
-    return keepdims || !mask ? kept : tl_reshape(kept, reduced_shape(tl_shape_of(kept), mask, 0));
-}
-
-/* count_of -- how many elements the axes of the mask have together. */
-static double count_of(tl_tensor a, uint32_t mask)
-{
-    tl_shape s = tl_shape_of(a);
-    double n = 1;
-    for (int i = 0; i < s.rank; i++)
-        if (is_reduced(mask, s.rank, i))
-            n *= (double)s.dim[i];
-    return n;
-}
-
-static uint32_t all_axes(tl_tensor a)
-{
-    return (1u << tl_rank(a)) - 1;
-}
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
@@ -97,7 +25,7 @@ static void split_axes(const tl_call *c, tl_walk *stay, tl_walk *go)
     *stay = tl__walk(0, NULL, NULL, NULL, NULL);
     *go = *stay;
     for (int a = 0; a < s->rank; a++) {
-        tl_walk *w = is_reduced(mask, s->rank, a) ? go : stay;
+        tl_walk *w = tl__axes_has(mask, s->rank, a) ? go : stay;
         int64_t moves = s->dim[a] != 1;
         w->dim[w->rank] = s->dim[a];
         w->stride[0][w->rank] = moves * c->in[0].stride[a];
@@ -270,11 +198,11 @@ static int extremum_shape(tl_infer *q)
     if (q->in_dtype[0] == TL_I32)
         return tl_infer_fail(q, TL_EDTYPE, "got i32, want f32 or f64");
     for (int a = 0; a < s->rank; a++)
-        if (is_reduced((uint32_t)q->attr->i[0], s->rank, a) && s->dim[a] == 0)
+        if (tl__axes_has((uint32_t)q->attr->i[0], s->rank, a) && s->dim[a] == 0)
             return tl_infer_fail(q, TL_ESHAPE,
                                  "got %s, want one element at least along the reduced axes",
                                  tl_shape_text(*s, text, sizeof text));
-    q->shape = reduced_shape(*s, (uint32_t)q->attr->i[0], 1);
+    q->shape = tl__axes_shape(*s, (uint32_t)q->attr->i[0], 1);
     return TL_OK;
 }
 
@@ -371,32 +299,32 @@ const tl_op tl_op_argmax = {
 tl_tensor tl_sum(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
-    if (!mask_of(a, "sum", naxes, axes, &mask))
+    if (!tl__axes_mask(a, "sum", naxes, axes, &mask))
         return (tl_tensor){0};
-    return drop(mask ? tl_sum_keep(a, mask) : a, mask, keepdims);
+    return tl__axes_drop(mask ? tl_sum_keep(a, mask) : a, mask, keepdims);
 }
 
 tl_tensor tl_sum_all(tl_tensor a)
 {
     if (!tl__same_tape("sum_all", 1, &a))
         return (tl_tensor){0};
-    uint32_t mask = all_axes(a);
-    return drop(mask ? tl_sum_keep(a, mask) : a, mask, 0);
+    uint32_t mask = tl__axes_all(a);
+    return tl__axes_drop(mask ? tl_sum_keep(a, mask) : a, mask, 0);
 }
 
 tl_tensor tl_mean(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
-    if (!mask_of(a, "mean", naxes, axes, &mask))
+    if (!tl__axes_mask(a, "mean", naxes, axes, &mask))
         return (tl_tensor){0};
-    return tl_scale(tl_sum(a, naxes, axes, keepdims), 1.0 / count_of(a, mask));
+    return tl_scale(tl_sum(a, naxes, axes, keepdims), 1.0 / tl__axes_count(a, mask));
 }
 
 tl_tensor tl_mean_all(tl_tensor a)
 {
     if (!tl__same_tape("mean_all", 1, &a))
         return (tl_tensor){0};
-    return tl_scale(tl_sum_all(a), 1.0 / count_of(a, all_axes(a)));
+    return tl_scale(tl_sum_all(a), 1.0 / tl__axes_count(a, tl__axes_all(a)));
 }
 
 /* amax -- over a mask, axes kept. */
@@ -408,25 +336,25 @@ static tl_tensor amax(tl_tensor a, uint32_t mask)
 tl_tensor tl_amax(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
-    if (!mask_of(a, "amax", naxes, axes, &mask))
+    if (!tl__axes_mask(a, "amax", naxes, axes, &mask))
         return (tl_tensor){0};
-    return drop(amax(a, mask), mask, keepdims);
+    return tl__axes_drop(amax(a, mask), mask, keepdims);
 }
 
 tl_tensor tl_amin(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
-    if (!mask_of(a, "amin", naxes, axes, &mask))
+    if (!tl__axes_mask(a, "amin", naxes, axes, &mask))
         return (tl_tensor){0};
-    return drop(tl_neg(amax(tl_neg(a), mask)), mask, keepdims); /* min a = -max -a */
+    return tl__axes_drop(tl_neg(amax(tl_neg(a), mask)), mask, keepdims); /* min a = -max -a */
 }
 
 tl_tensor tl_argmax(tl_tensor a, int axis)
 {
     uint32_t mask;
-    if (!mask_of(a, "argmax", 1, &axis, &mask))
+    if (!tl__axes_mask(a, "argmax", 1, &axis, &mask))
         return (tl_tensor){0};
-    return drop(record(&tl_op_argmax, a, mask), mask, 0);
+    return tl__axes_drop(record(&tl_op_argmax, a, mask), mask, 0);
 }
 
 /* shift_of -- m = max a over the axes, a constant; 0 where it is not finite, so that a - m is not
@@ -450,18 +378,18 @@ static tl_tensor sum_exp(tl_tensor shifted, uint32_t mask)
 tl_tensor tl_logsumexp(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
-    if (!mask_of(a, "logsumexp", naxes, axes, &mask))
+    if (!tl__axes_mask(a, "logsumexp", naxes, axes, &mask))
         return (tl_tensor){0};
     if (!mask)
         return a;
     tl_tensor m = shift_of(a, mask);
-    return drop(tl_add(m, tl_log(sum_exp(tl_sub(a, m), mask))), mask, keepdims);
+    return tl__axes_drop(tl_add(m, tl_log(sum_exp(tl_sub(a, m), mask))), mask, keepdims);
 }
 
 tl_tensor tl_softmax_over(tl_tensor a, int naxes, const int *axes)
 {
     uint32_t mask;
-    if (!mask_of(a, "softmax", naxes, axes, &mask))
+    if (!tl__axes_mask(a, "softmax", naxes, axes, &mask))
         return (tl_tensor){0};
     tl_tensor e = tl_exp(tl_sub(a, shift_of(a, mask)));
     return tl_div(e, mask ? tl_sum_keep(e, mask) : e);
@@ -475,7 +403,7 @@ tl_tensor tl_softmax(tl_tensor a, int axis)
 tl_tensor tl_log_softmax_over(tl_tensor a, int naxes, const int *axes)
 {
     uint32_t mask;
-    if (!mask_of(a, "log_softmax", naxes, axes, &mask))
+    if (!tl__axes_mask(a, "log_softmax", naxes, axes, &mask))
         return (tl_tensor){0};
     tl_tensor shifted = tl_sub(a, shift_of(a, mask));
     return tl_sub(shifted, tl_log(mask ? sum_exp(shifted, mask) : tl_exp(shifted)));

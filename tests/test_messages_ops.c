@@ -61,6 +61,24 @@ RECORDS(log_softmax_axis, tl_log_softmax(f32(tape, 2, 3), 2))
 RECORDS(logsumexp_twice, tl_logsumexp(f32(tape, 2, 3), 2, axes00, 0))
 RECORDS(logsumexp_indices, tl_logsumexp(ints(tape, 3, 0), 1, axis0, 0))
 
+RECORDS(var_correction, tl_var(f32(tape, 2, 3), 1, axis0, 2, 0))
+RECORDS(var_axis, tl_var(f32(tape, 2, 3), 1, axis5, 0, 0))
+RECORDS(std_negative, tl_std(f32(tape, 2, 3), 1, axis0, -1, 0))
+RECORDS(std_nothing, tl_std(f32(tape, 0, 3), 1, axis0, 0, 0))
+RECORDS(norm_p, tl_norm(f32(tape, 2, 3), 0, 1, axis0, 0))
+RECORDS(norm_nan, tl_norm(f32(tape, 2, 3), CHECK_NAN, 1, axis0, 0))
+RECORDS(norm_twice, tl_norm(f32(tape, 2, 3), 2, 2, axes00, 0))
+RECORDS(norm_greatest, tl_norm(f32(tape, 0, 3), CHECK_INF, 1, axis0, 0))
+RECORDS(prod_axis, tl_prod(f32(tape, 2, 3), 1, axis5, 0))
+RECORDS(prod_indices, tl_prod_all(ints(tape, 3, 0)))
+RECORDS(cumsum_axis, tl_cumsum(f32(tape, 2, 3), 2))
+RECORDS(cumsum_scalar, tl_cumsum(number(tape), 0))
+RECORDS(cumsum_indices, tl_cumsum(ints(tape, 3, 0), 0))
+RECORDS(fill_shapes, tl_masked_fill(f32(tape, 1, 3), f32(tape, 2, 3), 0))
+RECORDS(fill_dtypes, tl_masked_fill(f32(tape, 2, 3), f64(tape, 2, 3), 0))
+RECORDS(tril_vector, tl_tril(vector(tape, 3), 0))
+RECORDS(triu_scalar, tl_triu(number(tape), 0))
+
 /* ---- views ----------------------------------------------------------------------------------- */
 
 static const int three[] = {0, 1, 2};
@@ -130,6 +148,13 @@ RECORDS(take_shapes, tl_take_along(f32(tape, 2, 3), tl_zeros(tape, TL_I32, tl_sh
 RUNS(take_value, tl_take_along(f32(tape, 2, 3), tl_full(tape, TL_I32, tl_shape2(2, 1), 3), 1))
 RECORDS(put_shapes, tl_put_along(f32(tape, 2, 3), tl_zeros(tape, TL_I32, tl_shape2(2, 1)), 1, 5))
 RECORDS(put_extent, tl_put_along(f32(tape, 2, 3), tl_zeros(tape, TL_I32, tl_shape2(2, 3)), 1, -5))
+RECORDS(select_axis, tl_index_select(f32(tape, 2, 3), 2, ints(tape, 3, 0)))
+RECORDS(select_dtype, tl_index_select(f32(tape, 2, 3), 1, vector(tape, 3)))
+RECORDS(select_rank, tl_index_select(of_rank(tape, 8), 1, tl_zeros(tape, TL_I32, tl_shape2(2, 3))))
+RUNS(select_value, tl_index_select(f32(tape, 2, 3), 1, ints(tape, 3, 3)))
+RECORDS(add_axis, tl_index_add(f32(tape, 2, 3), -3, ints(tape, 3, 0), f32(tape, 2, 3)))
+RECORDS(add_shapes, tl_index_add(f32(tape, 2, 3), 1, ints(tape, 4, 0), f32(tape, 2, 3)))
+RECORDS(add_dtypes, tl_index_add(f32(tape, 2, 3), 1, ints(tape, 4, 0), f64(tape, 2, 4)))
 RUNS(put_value, tl_put_along(f32(tape, 2, 3), tl_full(tape, TL_I32, tl_shape2(2, 3), 5), 1, 5))
 
 /* ---- gradients of the user's ----------------------------------------------------------------- */
@@ -214,6 +239,28 @@ static const row rows[] = {
     ROW(log_softmax_axis, ESHAPE, "log_softmax: got axis 2 of [2,3], want one in [-2,2)"),
     ROW(logsumexp_twice, ESHAPE, "logsumexp: got axis 0 of [2,3] twice"),
     ROW(logsumexp_indices, EDTYPE, "logsumexp: got i32 [3], want f32 or f64 (tl_cast converts)"),
+    ROW(var_correction, ERANGE,
+        "var: got correction 2 for 2 elements of [2,3], want 0 or more and less than the elements"),
+    ROW(var_axis, ESHAPE, "var: got axis 5 of [2,3], want one in [-2,2)"),
+    ROW(std_negative, ERANGE,
+        "std: got correction -1 for 2 elements of [2,3], want 0 or more and less than the "
+        "elements"),
+    ROW(std_nothing, ERANGE,
+        "std: got correction 0 for 0 elements of [0,3], want 0 or more and less than the elements"),
+    ROW(norm_p, ERANGE, "norm: got p = 0, want more than 0 (INFINITY: the greatest)"),
+    ROW(norm_nan, ERANGE, "norm: got p = nan, want more than 0 (INFINITY: the greatest)"),
+    ROW(norm_twice, ESHAPE, "norm: got axis 0 of [2,3] twice"),
+    ROW(norm_greatest, ESHAPE, "amax: got [0,3], want one element at least along the reduced axes"),
+    ROW(prod_axis, ESHAPE, "prod: got axis 5 of [2,3], want one in [-2,2)"),
+    ROW(prod_indices, EDTYPE, "prod_all: got i32 [3], want f32 or f64 (tl_cast converts)"),
+    ROW(cumsum_axis, ESHAPE, "cumsum: got axis 2 of [2,3], want one in [-2,2)"),
+    ROW(cumsum_scalar, ESHAPE, "cumsum: got axis 0 of [], want one in [0,0)"),
+    ROW(cumsum_indices, EDTYPE, "cumsum: got i32 [3], want f32 or f64 (tl_cast converts)"),
+    ROW(fill_shapes, ESHAPE,
+        "masked_fill: got [1,3], mask [2,3], want a mask that repeats to the shape"),
+    ROW(fill_dtypes, EDTYPE, "masked_fill: got f32, mask f64, want a mask of f32 or i32"),
+    ROW(tril_vector, ESHAPE, "tril: got [3], want [...,m,n]"),
+    ROW(triu_scalar, ESHAPE, "triu: got [], want [...,m,n]"),
     ROW(transpose_axis, ESHAPE, "transpose: got axis 2 for [2,3], want one in [-2,2)"),
     ROW(permute_count, ESHAPE, "permute: got 3 axes for [2,3], want all 2"),
     ROW(permute_twice, ESHAPE, "permute: got axis 0 of [2,3] twice"),
@@ -281,6 +328,14 @@ static const row rows[] = {
     ROW(take_value, ERANGE, "take_along: got index 3 at [0,0], want one in [0,3)"),
     ROW(put_shapes, ESHAPE, "put_along: got [2,3], indices [2,1], want equal shapes"),
     ROW(put_extent, ERANGE, "put_along: got extent -5, want 0 or more"),
+    ROW(select_axis, ESHAPE, "index_select: got axis 2 of [2,3], want one in [-2,2)"),
+    ROW(select_dtype, EDTYPE, "index_select: got f32 indices, want i32"),
+    ROW(select_rank, ESHAPE,
+        "index_select: got [1,1,1,1,1,1,1,1], indices [2,3], want rank 8 at most together"),
+    ROW(select_value, ERANGE, "gather: got index 3 at [0], want one in [0,3)"),
+    ROW(add_axis, ESHAPE, "index_add: got axis -3 of [2,3], want one in [-2,2)"),
+    ROW(add_shapes, ESHAPE, "index_add: got [2,3] to add to [2,3], want [2,4]"),
+    ROW(add_dtypes, EDTYPE, "index_add: got f64 to add to f32, want f32 to f32 or f64 to f64"),
     ROW(put_value, ERANGE, "put_along: got index 5 at [0,0], want one in [0,5)"),
     ROW(cross_entropy_shapes, ESHAPE,
         "cross_entropy: got logits [32,10], classes [31], want [...,K], [...]"),
