@@ -13,6 +13,7 @@ typedef struct tl_recur {
     const tl_tensor *init; /* [nstates] states before the first step, [B,width] */
     tl_tensor lengths;     /* [B] i32, or inert */
     int reverse, unroll;
+    int recompute; /* of the scan, see tl_scan_opts */
 
     /* Probes: tensors of zeros that make derivatives with respect to one time step visible; NULL
      * without. Not together with lengths. */

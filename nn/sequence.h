@@ -60,6 +60,8 @@ typedef struct tl_sequence_args {
     tl_sequence_memory
         *memory;     /* initial states from it, final ones kept in it at the next commit */
     int every_state; /* fill out.every, default 0 */
+    int recompute;   /* the gradient computes the steps again instead of keeping what it reads of
+                        them: memory for states only; default 0 */
     int unroll;      /* record every step instead of a scan: the reference for tests; default 0 */
 } tl_sequence_args;
 

@@ -1,5 +1,6 @@
 /* test_sequence.c -- cells over time: layers, directions, lengths and states against plain C; scan
  * against loop. Errors are in test_sequence_error.c. */
+#include "core/run.h"
 #include "tests/sequencetest.h"
 
 TestSuite(sequence, .init = sequencetest_open, .fini = sequencetest_close);
@@ -248,11 +249,12 @@ Test(sequence, zero_and_one_steps)
 /* ---- gradients ------------------------------------------------------------------------------- */
 
 /* Gradients of sum of y y + sum of states for all parameters, x and initial states, one after the
- * other. */
-static int64_t gradients(const tl_sequence *s, int unroll, double *to)
+ * other; by a scan (0), a loop (1), a scan that recomputes (2). */
+static int64_t gradients(const tl_sequence *s, int way, double *to)
 {
     tl_sequence_args a = tl_sequence_args_defaults();
-    a.unroll = unroll;
+    a.unroll = way == 1;
+    a.recompute = way == 2;
     a.lengths = tl_input_i32(tape, tl_shape1(B), lengths);
     tl_tensor in[40] = {input(), tl_input_f64(tape, tl_shape3(2 * L, B, H), first_h),
                         tl_input_f64(tape, tl_shape3(2 * L, B, H), first_c)};
@@ -277,21 +279,44 @@ static int64_t gradients(const tl_sequence *s, int unroll, double *to)
 
 Test(sequence, gradients_of_scan_and_loop_agree)
 {
-    static double scan[4096], loop[4096];
+    static double scan[4096], loop[4096], again[4096];
     tl_sequence_opts o = tl_sequence_defaults();
     o.layers = L;
     o.bidirectional = 1;
     tl_sequence *s = lstm_of(&o);
     int64_t n = gradients(s, 0, scan);
     cr_assert_eq(gradients(s, 1, loop), n);
+    cr_assert_eq(gradients(s, 2, again), n);
     cr_assert_lt(n, 4096);
     double size = 0;
     for (int64_t i = 0; i < n; i++) {
         cr_assert(fabs(scan[i] - loop[i]) <= 1e-12 * (1 + fabs(loop[i])), "%d: %g, %g", (int)i,
                   scan[i], loop[i]);
+        cr_assert(fabs(again[i] - loop[i]) <= 1e-12 * (1 + fabs(loop[i])), "%d: %g, %g", (int)i,
+                  again[i], loop[i]);
         size += fabs(loop[i]);
     }
     cr_assert_gt(size, 1);
+    tl_sequence_free(s);
+}
+
+/* slab_of -- bytes that a gradient by all parameters takes while it is computed. */
+static size_t slab_of(const tl_sequence *s, int recompute)
+{
+    cr_assert_eq(tl_tape_reset(tape), TL_OK);
+    tl_sequence_args a = tl_sequence_args_defaults();
+    a.recompute = recompute;
+    tl_tensor x = tl_ones(tape, TL_F64, tl_shape3(400, B, I));
+    cr_assert_eq(tl_backward(tl_sum_all(tl_sequence_apply(s, x, &a).state[0])), TL_OK);
+    cr_assert_eq(tl_commit(tape), TL_OK, "%s", tl_tape_error(tape));
+    return tl__run_stats(tape).slab_bytes;
+}
+
+Test(sequence, recomputing_keeps_the_states_only)
+{
+    tl_sequence *s = lstm_of(NULL);
+    const size_t kept = slab_of(s, 0), again = slab_of(s, 1);
+    cr_assert(again < kept / 2, "%zu bytes, %zu when recomputing", kept, again);
     tl_sequence_free(s);
 }
 
