@@ -10,6 +10,7 @@
 #include "core/forward.h"
 #include "core/anomaly.h"
 #include "core/function.h"
+#include "core/cut.h"
 #include "core/grad.h"
 #include "core/meta.h"
 #include "core/op.h"

@@ -205,6 +205,9 @@ TL_API int tl__check_store(tl_tape *tape, const tl_node *n, const tl_store *stor
                            const char *target);
 /* tl__stored_grad -- a leaf with p's stored gradient; inert if there is none. */
 TL_API tl_tensor tl__stored_grad(tl_tape *tape, tl_param *p);
+/* tl__release_allowed -- TL_OK, or why slots >= mark must stay; `what` is who asks. The refusal
+ * itself is not sticky: the tape is as it was. */
+TL_API int tl__release_allowed(const tl_tape *tape, uint32_t mark, const char *what);
 /* tl__describe -- "h (recorded in lstm/step)" into text. */
 TL_API const char *tl__describe(tl_tape *tape, uint32_t slot, char *text, size_t size);
 

@@ -157,9 +157,7 @@ static const char *queued_after(const tl_tape *tape, uint32_t mark)
     return NULL;
 }
 
-/* release_allowed -- TL_OK, or why slots >= mark must stay. The refusal itself is not sticky: the
- * tape is as it was. */
-static int release_allowed(const tl_tape *tape, uint32_t mark, const char *what)
+int tl__release_allowed(const tl_tape *tape, uint32_t mark, const char *what)
 {
     if (tape->running)
         return tl__fail(NULL, TL_ESTATE, "%s: the tape is being run", what);
@@ -182,7 +180,7 @@ int tl_tape_reset(tl_tape *tape)
     if (!tape)
         return TL_EINVAL;
     if (!tape->code) {
-        int code = release_allowed(tape, 0, "tl_tape_reset");
+        int code = tl__release_allowed(tape, 0, "tl_tape_reset");
         if (code)
             return code;
     } else {
@@ -214,7 +212,7 @@ int tl_tape_release(tl_tape *tape, uint32_t mark)
     if (mark > tape->nnodes)
         return tl__fail(NULL, TL_EINVAL, "tl_tape_release: mark %u, but only %u nodes are recorded",
                         mark, tape->nnodes);
-    int code = release_allowed(tape, mark, "tl_tape_release");
+    int code = tl__release_allowed(tape, mark, "tl_tape_release");
     if (code)
         return code;
     drop_nodes(tape, mark);

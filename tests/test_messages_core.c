@@ -65,6 +65,22 @@ RECORDS(bind_shape, tl_bind(tape, weight, tl_zeros(tape, TL_F32, tl_shape1(3))))
 RECORDS(bind_dtype, tl_bind(tape, weight, tl_zeros(tape, TL_F64, tl_shape1(2))))
 RECORDS(bind_tape, tl_bind(tape, weight, elsewhere()))
 
+/* ---- cuts ------------------------------------------------------------------------------------ */
+
+static int cut_inert(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_tensor t = {0};
+    return tl_cut(tape, 1, &t, 0, NULL);
+}
+
+static int cut_in_body(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_tensor t = body_value(tape);
+    return tl_cut(tape, 0, NULL, 1, &t);
+}
+
 /* ---- operands -------------------------------------------------------------------------------- */
 
 RECORDS(two_tapes, tl_add(tl_zeros(tape, TL_F32, tl_shape1(2)), elsewhere()))
@@ -472,6 +488,10 @@ static const row rows[] = {
     ROW(assemble_dtype, EDTYPE, "assemble: got f64 as piece 1, want f32 as piece 0"),
     ROW(assemble_outside, ESHAPE, "assemble: got [1,3] at [2,0] as piece 1, want a part of [2,3]"),
     ROW(assemble_shape, ESHAPE, "assemble: invalid or too large shape [2,-3]"),
+    ROW(cut_inert, EINVAL, "tl_cut: at 0 is the inert tensor"),
+    ROW(cut_in_body, EFRAME,
+        "tl_cut: keep 0, h1 (recorded in scan), belongs to the body of a scan, want a value "
+        "outside (tl_scan_last, tl_scan_stacked)"),
     ROW(too_many_threads, EINVAL, "tl_set_threads: got 65 threads, want 0..64"),
 };
 

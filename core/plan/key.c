@@ -163,7 +163,8 @@ int tl__key_write(tl_stretch *s, const tl_tape *tape)
     s->nmembers = s->nkey = 0;
     uint64_t *first = room(&w, 1);
     if (first)
-        *first = tl__passes_of(tape) | (uint64_t)tl__isa() << 20 | (uint64_t)tl__period_rows() << 24;
+        *first =
+            tl__passes_of(tape) | (uint64_t)tl__isa() << 20 | (uint64_t)tl__period_rows() << 24;
     for (uint32_t k = 0; k < s->nlist && !w.failed; k++)
         write_node(&w, s->list[k], tl__stretch_keeps(s, s->list[k]) ? TL_MEMBER_KEEP : 0);
     s->hash = w.failed ? 0 : hash_words(s->key, s->nkey);
