@@ -118,6 +118,7 @@ check "bptt_by_hand agrees" "$examples/bptt_by_hand"
 check "rtrl agrees and keeps nothing over time" "$examples/rtrl"
 check "meta_learning: the gradient agrees, the rate learns" "$examples/meta_learning"
 check "custom_cell learns" "$examples/custom_cell"
+check "truncation: cuts and windows computed anew agree" "$examples/truncation"
 check "stream writes what it learned" writes_the_rhyme
 
 echo "1..$count"

@@ -74,6 +74,13 @@ static int cut_inert(tl_tape *tape, tl_err *err)
     return tl_cut(tape, 1, &t, 0, NULL);
 }
 
+static int cut_elsewhere(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_tensor t = elsewhere();
+    return tl_cut(tape, 1, &t, 0, NULL);
+}
+
 static int cut_in_body(tl_tape *tape, tl_err *err)
 {
     (void)err;
@@ -489,6 +496,7 @@ static const row rows[] = {
     ROW(assemble_outside, ESHAPE, "assemble: got [1,3] at [2,0] as piece 1, want a part of [2,3]"),
     ROW(assemble_shape, ESHAPE, "assemble: invalid or too large shape [2,-3]"),
     ROW(cut_inert, EINVAL, "tl_cut: at 0 is the inert tensor"),
+    ROW(cut_elsewhere, EINVAL, "tl_cut: at 0 is a tensor of another tape"),
     ROW(cut_in_body, EFRAME,
         "tl_cut: keep 0, h1 (recorded in scan), belongs to the body of a scan, want a value "
         "outside (tl_scan_last, tl_scan_stacked)"),
