@@ -11,6 +11,7 @@
 #include "core/anomaly.h"
 #include "core/function.h"
 #include "core/cut.h"
+#include "core/draw.h"
 #include "core/grad.h"
 #include "core/meta.h"
 #include "core/op.h"

@@ -119,6 +119,9 @@ check "rtrl agrees and keeps nothing over time" "$examples/rtrl"
 check "meta_learning: the gradient agrees, the rate learns" "$examples/meta_learning"
 check "custom_cell learns" "$examples/custom_cell"
 check "truncation: cuts and windows computed anew agree" "$examples/truncation"
+check "read_the_tape prints and draws" "$examples/read_the_tape" "$out"
+check "its picture is well-formed" well_formed "$out/lstm_tape.svg"
+check "its picture is the one shown" cmp "$out/lstm_tape.svg" "$(dirname "$0")/../examples/lstm_tape.svg"
 check "stream writes what it learned" writes_the_rhyme
 
 echo "1..$count"

@@ -121,6 +121,39 @@ RETURNS(print_no_plan, print_no_plan_of())
 RETURNS(print_tensor_full, (to_print = tape, full(print_tensor_to)))
 RETURNS(print_tape_full, (to_print = tape, full(print_tape_to)))
 
+/* drawn -- the code of a drawing that failed; it has no text. */
+static int drawn(char *text, const tl_err *err)
+{
+    cr_assert_null(text);
+    return err->code;
+}
+
+static int draw_limit(tl_tape *tape, tl_err *err)
+{
+    tl_draw_opts o = tl_draw_defaults();
+    o.limit = 1;
+    tl_neg(tl_name(tl_neg(zeros(tape, 2, 3)), "x"));
+    return drawn(tl_tape_svg(tape, &o, err), err);
+}
+
+static int draw_svg_no_tape(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    return drawn(tl_tape_svg(NULL, NULL, err), err);
+}
+
+static int draw_dot_no_tape(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    return drawn(tl_tape_dot(NULL, NULL, err), err);
+}
+
+static int draw_latex_no_tape(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    return drawn(tl_tape_latex(NULL, NULL, err), err);
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static const row rows[] = {
@@ -141,10 +174,17 @@ static const row rows[] = {
     ROW(print_tensor_full, EIO, "tl_tensor_print: writing failed"),
     ROW(print_tape_full, EIO, "tl_tape_print: writing failed"),
     ROW(print_plan_full, EIO, "tl_plan_print: writing failed"),
+    ROW(draw_limit, ERANGE,
+        "tl_tape_svg: 2 boxes, want at most 1 (draw a part, from .. to; fewer steps; or change "
+        "tl_draw_opts.limit)"),
+    ROW(draw_svg_no_tape, EINVAL, "tl_tape_svg: no tape"),
+    ROW(draw_dot_no_tape, EINVAL, "tl_tape_dot: no tape"),
+    ROW(draw_latex_no_tape, EINVAL, "tl_tape_latex: no tape"),
     ROW(print_no_plan, ESTATE, "tl_plan_print: nothing was run on this tape, or memory is short"),
 };
 
-static const char *const here[] = {"param.c", "print.c", NULL};
+static const char *const here[] = {"param.c",    "print.c",      "draw.c", "draw_svg.c",
+                                   "draw_dot.c", "draw_latex.c", NULL};
 
 Test(messages_param, say_what_came_and_what_was_wanted)
 {

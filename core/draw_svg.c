@@ -1,0 +1,143 @@
+/* draw_svg.c -- a drawing as SVG: one page, A4 landscape. */
+#include "core/drawing.h"
+
+#include <math.h>
+
+#define INK_FORWARD "#1f4e79"
+#define INK_ADJOINT "#a8321e"
+
+/* put_xml -- text with what XML would take for its own. */
+static void put_xml(tl_text *t, const char *text)
+{
+    for (; *text; text++) {
+        const unsigned char c = (unsigned char)*text;
+        if (c == '<' || c == '>' || c == '&' || c == '"')
+            tl__put(t, "&#%d;", c);
+        else if (c >= 32)
+            tl__put(t, "%c", c);
+    }
+}
+
+static void put_columns(tl_text *t, const tl_drawing *d)
+{
+    for (uint32_t c = 0; c < d->ncolumns; c++) {
+        const tl_column *o = &d->columns[c];
+        if (!o->title[0])
+            continue;
+        tl__put(t, "<rect class=\"scope\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
+                o->x - 6, 40.0, o->w + 12, d->height - 64);
+        tl__put(t, "<text class=\"head\" x=\"%.1f\" y=\"35\">", o->x + o->w / 2);
+        put_xml(t, o->title);
+        tl__put(t, "</text>\n");
+    }
+}
+
+/* put_line -- a line with rounded corners. */
+static void put_line(tl_text *t, const tl_edge *e)
+{
+    enum { ROUND = 3 };
+    if (e->npoints == 0)
+        return;
+    const char *class = e->kind == TL_EDGE_ADJOINT ? "back" : "fore";
+    tl__put(t, "<path class=\"%s\" data-edge=\"%u-%u\" d=\"M%.1f %.1f", class, e->from, e->to,
+            e->x[0], e->y[0]);
+    for (int i = 1; i < e->npoints; i++) {
+        const double x = e->x[i], y = e->y[i];
+        if (i + 1 == e->npoints) {
+            tl__put(t, "L%.1f %.1f", x, y);
+            break;
+        }
+        const double ax = e->x[i - 1] - x, ay = e->y[i - 1] - y;
+        const double bx = e->x[i + 1] - x, by = e->y[i + 1] - y;
+        const double a = hypot(ax, ay), b = hypot(bx, by);
+        const double r = fmin(ROUND, fmin(a, b) / 2);
+        if (r < 0.05)
+            continue;
+        tl__put(t, "L%.1f %.1fQ%.1f %.1f %.1f %.1f", x + ax / a * r, y + ay / a * r, x, y,
+                x + bx / b * r, y + by / b * r);
+    }
+    tl__put(t, "\" marker-end=\"url(#%s)\"/>\n", class);
+}
+
+static void put_box(tl_text *t, const tl_drawing *d, uint32_t k)
+{
+    const tl_box *b = &d->boxes[k];
+    const int is_leaf = d->tape->nodes[d->vertices[b->root].slot].op->kind == TL_LEAF;
+    const char *class = b->mirror != TL_NONE ? "adjoint" : is_leaf ? "leaf" : "forward";
+    tl__put(t,
+            "<g class=\"%s\" data-box=\"%u\"><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
+            "height=\"%.1f\" rx=\"3\"/>",
+            class, k, b->x, b->y, b->w, b->h);
+    for (int i = 0; i < b->nlines; i++) {
+        tl__put(t, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">", i ? "line" : "name",
+                b->x + b->w / 2,
+                b->y + 5 + TL_DRAW_LINE + i * (TL_DRAW_LINE + 2) - (i ? 0.0 : 0.5));
+        put_xml(t, b->line[i]);
+        tl__put(t, "</text>");
+    }
+    tl__put(t, "</g>\n");
+}
+
+static void put_marker(tl_text *t, const char *name, const char *ink)
+{
+    tl__put(t,
+            "<marker id=\"%s\" viewBox=\"0 0 6 6\" refX=\"5.5\" refY=\"3\" markerWidth=\"5\" "
+            "markerHeight=\"5\" orient=\"auto\"><path d=\"M0 0L6 3L0 6z\" fill=\"%s\"/></marker>\n",
+            name, ink);
+}
+
+static void put_head(tl_text *t, const tl_drawing *d)
+{
+    tl__put(t,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"297mm\" height=\"210mm\" "
+            "viewBox=\"0 0 %.1f %.1f\">\n<style>\n",
+            d->width, d->height);
+    tl__put(t,
+            "text{font-family:'DejaVu Sans Mono',Menlo,Consolas,monospace;text-anchor:middle;"
+            "font-size:%.1fpx;fill:#222}\n"
+            ".name{font-weight:bold;font-size:%.1fpx}\n.head{font-size:11px;fill:#555}\n"
+            ".half{font-size:11px;fill:#777;text-anchor:start}\n",
+            TL_DRAW_LINE, TL_DRAW_TITLE);
+    tl__put(t, ".scope{fill:#f6f6f3;stroke:#ccc;stroke-width:.6}\n"
+               ".leaf rect{fill:#fff;stroke:#666}\n"
+               ".forward rect{fill:#e3eef8;stroke:" INK_FORWARD "}\n"
+               ".adjoint rect{fill:#fbe9e4;stroke:" INK_ADJOINT "}\n"
+               ".fore,.back{fill:none;stroke:" INK_FORWARD ";stroke-width:.9}\n"
+               ".back{stroke:" INK_ADJOINT "}\n</style>\n<defs>\n");
+    put_marker(t, "fore", INK_FORWARD);
+    put_marker(t, "back", INK_ADJOINT);
+    tl__put(t, "</defs>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n");
+}
+
+char *tl_tape_svg(const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
+{
+    tl_drawing d;
+    tl_text t = {0};
+    if (!tape) {
+        tl__fail(err, TL_EINVAL, "tl_tape_svg: no tape");
+        return NULL;
+    }
+    int code = tl__draw_open(&d, tape, opts, err);
+    if (!code && tl__draw_layout(&d))
+        code = tl__fail(err, TL_ENOMEM, "tl_tape_svg: no memory to place %u boxes", d.nboxes);
+    if (!code) {
+        put_head(&t, &d);
+        put_columns(&t, &d);
+        const int both = d.middle + 30 < d.height;
+        if (both)
+            tl__put(&t,
+                    "<path d=\"M14 %.1fH%.1f\" stroke=\"#999\" stroke-width=\".7\" "
+                    "stroke-dasharray=\"4 3\"/>\n<text class=\"half\" x=\"16\" y=\"%.1f\">forward"
+                    "</text>\n<text class=\"half\" x=\"16\" y=\"%.1f\">adjoint</text>\n",
+                    d.middle, d.width - 14, d.middle - 5, d.middle + 13);
+        tl__put(&t, "<text class=\"half\" x=\"16\" y=\"%.1f\">%s</text>\n", d.height - 6,
+                both ? "\xce\xb4 in a box: the gradient that comes in, all lines added up" : "");
+        for (uint32_t e = 0; e < d.nedges; e++)
+            put_line(&t, &d.edges[e]);
+        for (uint32_t k = 0; k < d.nboxes; k++)
+            put_box(&t, &d, k);
+        tl__put(&t, "</svg>\n");
+    }
+    tl__draw_close(&d);
+    return code ? NULL : tl__text_end(&t);
+}

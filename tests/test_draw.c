@@ -1,0 +1,276 @@
+/* test_draw.c -- tapes drawn: every node in one box, every edge once, no box on another, no line
+ * through a box; what is written is well-formed. */
+#include "tapeloop.h"
+
+#include "core/drawing.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* unrolled -- T steps of a plain RNN in scopes of their own, with or without the gradient. */
+static tl_tape *unrolled(int T, int with_gradient)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    static const double v[9] = {.1, .2, .3, .4, .5, .6, .7, .8, .9};
+    tl_tensor U = tl_name(tl_input_f64(tape, tl_shape2(3, 3), v), "U"), g;
+    tl_tensor h = tl_name(tl_zeros(tape, TL_F64, tl_shape2(1, 3)), "h0");
+    for (int t = 1; t <= T; t++) {
+        char text[32];
+        snprintf(text, sizeof text, "t = %d", t);
+        tl_scope_open(tape, text);
+        tl_tensor x = tl_name(tl_input_f64(tape, tl_shape2(1, 3), v), "x");
+        tl_tensor a = tl_name(tl_add(x, tl_matmul_t(h, 0, U, 1)), "a");
+        h = tl_name(tl_mul(tl_tanh(a), tl_sigmoid(a)), "h");
+        tl_scope_close(tape);
+    }
+    tl_tensor loss = tl_name(tl_sum_all(tl_mul(h, h)), "L");
+    if (with_gradient)
+        cr_assert_eq(tl_grad(1, &loss, NULL, 1, &U, &g), TL_OK);
+    return tape;
+}
+
+/* scanned -- the same as a scan. */
+static tl_tape *scanned(int64_t T)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    static const double v[9] = {.1, .2, .3, .4, .5, .6, .7, .8, .9};
+    tl_tensor U = tl_name(tl_input_f64(tape, tl_shape2(3, 3), v), "U"), g;
+    tl_tensor xs = tl_name(tl_zeros(tape, TL_F64, tl_shape3(T, 1, 3)), "xs");
+    tl_scan s = tl_scan_open(tape, T, NULL);
+    tl_tensor h = tl_name(tl_scan_carry(s, tl_zeros(tape, TL_F64, tl_shape2(1, 3))), "h");
+    tl_tensor a = tl_name(tl_add(tl_scan_each(s, xs), tl_matmul_t(h, 0, U, 1)), "a");
+    tl_scan_next(s, h, tl_name(tl_tanh(a), "h'"));
+    tl_scan_close(s);
+    tl_tensor loss = tl_name(tl_sum_all(tl_scan_last(s, h)), "L");
+    cr_assert_eq(tl_grad(1, &loss, NULL, 1, &U, &g), TL_OK);
+    return tape;
+}
+
+static int apart(const tl_box *a, const tl_box *b)
+{
+    return a->x + a->w <= b->x || b->x + b->w <= a->x || a->y + a->h <= b->y || b->y + b->h <= a->y;
+}
+
+/* crosses -- whether an upright or level piece of a line lies inside the box. */
+static int crosses(const tl_edge *e, const tl_box *b)
+{
+    const double near = 0.5;
+    for (int i = 1; i < e->npoints; i++) {
+        const double low_x = fmin(e->x[i - 1], e->x[i]), high_x = fmax(e->x[i - 1], e->x[i]);
+        const double low_y = fmin(e->y[i - 1], e->y[i]), high_y = fmax(e->y[i - 1], e->y[i]);
+        if (high_x > b->x + near && low_x < b->x + b->w - near && high_y > b->y + near &&
+            low_y < b->y + b->h - near)
+            return 1;
+    }
+    return 0;
+}
+
+/* hold_drawing -- what every drawing has to be. */
+static void hold_drawing(const tl_tape *tape, const tl_draw_opts *opts)
+{
+    tl_drawing d;
+    tl_err err;
+    cr_assert_eq(tl__draw_open(&d, tape, opts, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl__draw_layout(&d), TL_OK);
+    for (uint32_t a = 0; a < d.nboxes; a++) {
+        const tl_box *box = &d.boxes[a];
+        cr_assert(box->x >= 0 && box->y >= 0 && box->x + box->w <= d.width &&
+                      box->y + box->h <= d.height,
+                  "box %u is off the page", a);
+        cr_assert_eq(box->mirror == TL_NONE, box->y < d.middle, "box %u: wrong half", a);
+        for (uint32_t b = 0; b < a; b++)
+            cr_assert(apart(box, &d.boxes[b]), "box %u lies on box %u", a, b);
+    }
+    for (uint32_t k = 0; k < d.nvertices; k++) {
+        const tl_vertex *v = &d.vertices[k];
+        if (v->box == TL_NONE)
+            continue;
+        const int is_adjoint = d.boxes[v->box].mirror != TL_NONE;
+        cr_assert_eq(is_adjoint, tape->nodes[v->slot].of != TL_NONE, "%%%u: wrong kind", v->slot);
+        for (uint32_t i = 0; i < v->nin; i++) {
+            const uint32_t from = d.vertices[d.in[v->first + i]].box;
+            int n = 0;
+            for (uint32_t e = 0; e < d.nedges; e++)
+                n += d.edges[e].from == from && d.edges[e].to == v->box;
+            cr_assert_eq(n, from != v->box && from != TL_NONE, "%u to %u: %d", from, v->box, n);
+        }
+    }
+    for (uint32_t e = 0; e < d.nedges; e++) {
+        const tl_edge *edge = &d.edges[e];
+        cr_assert_eq(edge->npoints > 0, edge->kind != TL_EDGE_READ);
+        for (uint32_t b = 0; b < d.nboxes; b++)
+            cr_assert(!crosses(edge, &d.boxes[b]), "line %u-%u goes through box %u", edge->from,
+                      edge->to, b);
+    }
+    tl__draw_close(&d);
+}
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, what)); at++)
+        n++;
+    return n;
+}
+
+/* hold_balanced -- every tag of the XML is closed by its own name. */
+static void hold_balanced(const char *xml)
+{
+    char open[16][32];
+    int depth = 0;
+    for (const char *at = strchr(xml, '<'); at; at = strchr(at + 1, '<')) {
+        const char *end = strchr(at, '>');
+        cr_assert_not_null(end);
+        const int is_end = at[1] == '/', n = (int)strcspn(at + 1 + is_end, " />\n");
+        if (is_end) {
+            cr_assert(depth > 0 && (int)strlen(open[depth - 1]) == n &&
+                          strncmp(open[depth - 1], at + 2, (size_t)n) == 0,
+                      "%.40s", at);
+            depth--;
+        } else if (end[-1] != '/') {
+            cr_assert_lt(depth, 16);
+            snprintf(open[depth++], sizeof open[0], "%.*s", n, at + 1);
+        }
+    }
+    cr_assert_eq(depth, 0);
+}
+
+Test(draw, boxes_and_lines_are_where_they_should_be)
+{
+    for (int detail = 0; detail < 2; detail++)
+        for (int T = 1; T <= 4; T++) {
+            tl_draw_opts o = tl_draw_defaults();
+            o.detail = detail;
+            tl_tape *tape = unrolled(T, 1);
+            hold_drawing(tape, &o);
+            o.adjoint = 0;
+            hold_drawing(tape, &o);
+            tl_tape_free(tape);
+            tape = scanned(T);
+            o.adjoint = 1;
+            hold_drawing(tape, &o);
+            o.unroll = 0;
+            hold_drawing(tape, &o);
+            tl_tape_free(tape);
+        }
+}
+
+Test(draw, svg_has_each_box_and_line_once)
+{
+    tl_tape *tape = unrolled(3, 1);
+    tl_drawing d;
+    tl_err err;
+    char *svg = tl_tape_svg(tape, NULL, &err), text[60];
+    cr_assert_not_null(svg);
+    hold_balanced(svg);
+    cr_assert_eq(tl__draw_open(&d, tape, NULL, &err), TL_OK);
+    int adjoint = 0;
+    for (uint32_t k = 0; k < d.nboxes; k++) {
+        adjoint += d.boxes[k].mirror != TL_NONE;
+        snprintf(text, sizeof text, "<g class=\"%s\" data-box=\"%u\">",
+                 d.boxes[k].mirror != TL_NONE                                        ? "adjoint"
+                 : tape->nodes[d.vertices[d.boxes[k].root].slot].op->kind == TL_LEAF ? "leaf"
+                                                                                     : "forward",
+                 k);
+        cr_assert_eq(count(svg, text), 1, "%s", text);
+    }
+    cr_assert_eq(count(svg, "class=\"adjoint\""), adjoint);
+    for (uint32_t e = 0; e < d.nedges; e++) {
+        snprintf(text, sizeof text, "data-edge=\"%u-%u\"", d.edges[e].from, d.edges[e].to);
+        cr_assert_eq(count(svg, text), d.edges[e].kind != TL_EDGE_READ, "%s", text);
+    }
+    tl__draw_close(&d);
+    tl_string_free(svg);
+    tl_tape_free(tape);
+}
+
+Test(draw, boxes_say_what_they_compute)
+{
+    tl_tape *tape = unrolled(2, 1);
+    char *svg = tl_tape_svg(tape, NULL, NULL);
+    cr_assert(strstr(svg, ">x + h @ U\xe1\xb5\x80<"), "%s", svg);
+    cr_assert(strstr(svg, ">tanh(a)\xc2\xb7\xcf\x83(a)<"), "%s", svg);
+    cr_assert(strstr(svg, "U: \xce\xb4\xe1\xb5\x80 @ h<"), "%s", svg);
+    cr_assert(strstr(svg, ">sum of 2<"), "%s", svg);
+    tl_string_free(svg);
+    tl_tape_free(tape);
+}
+
+Test(draw, a_scan_is_steps_or_one_box)
+{
+    tl_tape *tape = scanned(3);
+    tl_draw_opts o = tl_draw_defaults();
+    char *svg = tl_tape_svg(tape, &o, NULL);
+    cr_assert(strstr(svg, "scan, t = 0") && strstr(svg, "scan, t = 2"), "%s", svg);
+    cr_assert(!strstr(svg, "scan, 3 steps"), "%s", svg);
+    tl_string_free(svg);
+    o.unroll = 2;
+    svg = tl_tape_svg(tape, &o, NULL);
+    cr_assert(!strstr(svg, "t = 0") && strstr(svg, "scan, 3 steps"), "%s", svg);
+    tl_string_free(svg);
+    tl_tape_free(tape);
+}
+
+Test(draw, names_are_escaped)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    tl_scope_open(tape, "<&>");
+    tl_name(tl_zeros(tape, TL_F64, tl_shape1(2)), "a<b>&\"c\"\\_{$%");
+    tl_scope_close(tape);
+    char *svg = tl_tape_svg(tape, NULL, NULL), *dot = tl_tape_dot(tape, NULL, NULL);
+    char *tex = tl_tape_latex(tape, NULL, NULL);
+    hold_balanced(svg);
+    cr_assert(strstr(svg, "a&#60;b&#62;&#38;&#34;c&#34;\\_{$%"), "%s", svg);
+    cr_assert(strstr(dot, "label=\"a<b>&\\\"c\\\"\\\\_{$%"), "%s", dot);
+    cr_assert(strstr(tex, "a$<$b$>$\\&''c''\\textbackslash{}\\_\\{\\$\\%"), "%s", tex);
+    tl_string_free(svg);
+    tl_string_free(dot);
+    tl_string_free(tex);
+    tl_tape_free(tape);
+}
+
+Test(draw, dot_and_latex_have_all_boxes)
+{
+    tl_tape *tape = unrolled(2, 1);
+    tl_drawing d;
+    tl_err err;
+    cr_assert_eq(tl__draw_open(&d, tape, NULL, &err), TL_OK);
+    char *dot = tl_tape_dot(tape, NULL, NULL), *tex = tl_tape_latex(tape, NULL, NULL), text[40];
+    for (uint32_t k = 0; k < d.nboxes; k++) {
+        snprintf(text, sizeof text, "  b%u [label", k);
+        cr_assert_eq(count(dot, text), 1);
+        snprintf(text, sizeof text, "%% box %u\n", k);
+        cr_assert_eq(count(tex, text), 1);
+    }
+    for (uint32_t e = 0; e < d.nedges; e++) {
+        snprintf(text, sizeof text, "  b%u -> b%u [", d.edges[e].from, d.edges[e].to);
+        cr_assert_eq(count(dot, text), 1);
+    }
+    cr_assert_eq(count(dot, "{"), count(dot, "}"));
+    cr_assert_eq(count(dot, "subgraph"), 4, "two scopes, forward and adjoint: %s", dot);
+    cr_assert_eq(count(tex, "\\begin{"), count(tex, "\\end{"));
+    tl__draw_close(&d);
+    tl_string_free(dot);
+    tl_string_free(tex);
+    tl_tape_free(tape);
+}
+
+Test(draw, empty_and_broken_tapes)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    char *svg = tl_tape_svg(tape, NULL, NULL);
+    hold_balanced(svg);
+    tl_string_free(svg);
+    tl_draw_opts o = tl_draw_defaults();
+    tl_tensor x = tl_zeros(tape, TL_F64, tl_shape1(2));
+    o.from = tl_tape_mark(tape);
+    tl_tanh(tl_add(x, x)); /* its operand lies before the part that is drawn */
+    hold_drawing(tape, &o);
+    tl_matmul(x, tl_zeros(tape, TL_F64, tl_shape1(3))); /* an error: what there is is drawn */
+    cr_assert_neq(tl_tape_status(tape), TL_OK);
+    hold_drawing(tape, NULL);
+    tl_tape_free(tape);
+}
