@@ -9,6 +9,7 @@
 #include "nn/layer_norm.h"
 #include "nn/linear_layer.h"
 #include "nn/locked_dropout.h"
+#include "nn/microscope.h"
 #include "nn/sequence.h"
 #include "nn/verify.h"
 

@@ -308,6 +308,33 @@ static int verify_no_report(tl_tape *tape, tl_err *err)
 RETURNS(verify_sizes, verify(step, 0, err))
 RETURNS(verify_fails, verify(bad_output, 3, err))
 
+/* ---- looking --------------------------------------------------------------------------------- */
+
+static int microscope(tl_step_fn fn, int64_t T, tl_err *err)
+{
+    static const double zeros[64];
+    const double *values[TL_CELL_PARAMS];
+    tl_cell cell = good();
+    cell.step = fn;
+    for (int k = 0; k < TL_CELL_PARAMS; k++)
+        values[k] = zeros;
+    tl_microscope m;
+    int code = tl_microscope_run(&cell, 3, 4, T, 2, values, zeros, NULL, &m, err);
+    tl_microscope_free(&m);
+    return code;
+}
+
+static int microscope_no_result(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_cell cell = good();
+    return tl_microscope_run(&cell, 3, 4, 5, 2, NULL, NULL, NULL, NULL, err);
+}
+
+RETURNS(microscope_sizes, microscope(step, 0, err))
+RETURNS(microscope_step, microscope(bad_product, 5, err))
+RETURNS(microscope_output, microscope(bad_output, 5, err))
+
 static const row rows[] = {
     ROW(check_begin, EINVAL, "cell mine: got more than TL_CELL_AUX tensors from begin"),
     ROW(cell_none, EINVAL, "cell: got none"),
@@ -373,6 +400,14 @@ static const row rows[] = {
     ROW(init_plus_block, EINVAL,
         "init of W: got 2 blocks and a value added to block 2, want a divisor of 6 and a block "
         "below it"),
+    ROW(microscope_no_result, EINVAL, "microscope: got no result to fill"),
+    ROW(microscope_sizes, EINVAL,
+        "microscope mine: got I 3, H 4, T 0, B 2, 60 iterations, numbers given; want sizes >= 1, "
+        "iterations >= 0, x and all parameters given"),
+    ROW(microscope_step, ESHAPE,
+        "microscope mine: step: matmul: got [2,3] x [2,4], want [m,k] x [k,n]"),
+    ROW(microscope_output, ESHAPE,
+        "microscope mine: step: mine: step returned [2,3], want the output [B,H] = [2,4]"),
     ROW(verify_no_report, EINVAL, "verify: got no report"),
     ROW(verify_sizes, EINVAL,
         "verify mine: got I 0, H 4, T 5, B 4, 64 samples, step 3e-05; want all >= 1, T >= 2, step "
