@@ -109,3 +109,54 @@ Test(nomem, a_tape_that_is_warm_survives_a_failure_in_any_later_step)
     tl_tape_free(tape);
     tl_params_free(set);
 }
+
+/* directions -- a tangent through a loop in a loop, a product with the Hessian and a Jacobian; their
+ * sum to *out. */
+static int directions(tl_tape *tape, const double *x, double *out)
+{
+    tl_tensor w = tl_input_f64(tape, tl_shape2(2, 2), x),
+              v = tl_input_f64(tape, tl_shape2(2, 2), x + 4);
+    tl_tensor xs = tl_input_f64(tape, tl_shape3(2, 1, 2), x + 8), d, hv;
+    tl_scan s = tl_scan_open(tape, 2, NULL);
+    tl_tensor h = tl_scan_carry(s, tl_zeros(tape, TL_F64, tl_shape2(1, 2)));
+    tl_tensor e = tl_scan_each(s, xs);
+    tl_scan inner = tl_scan_open(tape, 3, NULL);
+    tl_tensor k = tl_scan_carry(inner, h);
+    tl_scan_next(inner, k, tl_tanh(tl_add(tl_matmul(k, w), e)));
+    tl_scan_close(inner);
+    tl_scan_next(s, h, tl_scan_last(inner, k));
+    tl_scan_close(s);
+    tl_tensor y = tl_scan_last(s, h), loss = tl_sum_all(tl_mul(y, y));
+    tl_jvp(1, &w, &v, 1, &y, &d);
+    tl_hvp(loss, 1, &w, &v, &hv);
+    tl_tensor j = tl_jacobian(y, w, TL_BY_COLUMNS);
+    *out = tl_item(tl_add(tl_add(tl_sum_all(d), tl_sum_all(hv)), tl_sum_all(j)));
+    return tl_tape_status(tape);
+}
+
+Test(nomem, every_allocation_of_forward_mode_may_fail, .timeout = 300)
+{
+    const double x[12] = {.5, -.3, .2, .7, 1, -2, .5, .3, .1, .4, -.6, .9};
+    double want, got;
+    tl_tape *tape = tl_tape_new(NULL);
+    cr_assert_eq(directions(tape, x, &want), TL_OK, "%s", tl_tape_error(tape));
+    tl_tape_free(tape);
+    int failures = 0, code = TL_ENOMEM;
+    for (long n = 1; n < 100000 && code; n++, failures += code != TL_OK) {
+        tl__fail_after(n);
+        tape = tl_tape_new(NULL);
+        code = tape ? directions(tape, x, &got) : TL_ENOMEM;
+        tl__fail_after(0);
+        cr_assert(code == TL_ENOMEM || code == TL_OK, "allocation %ld: got %d (%s)", n, code,
+                  tl_tape_error(tape));
+        if (tape && code) {
+            cr_assert_eq(tl_tape_reset(tape), TL_OK);
+            cr_assert_eq(directions(tape, x, &got), TL_OK, "after allocation %ld: %s", n,
+                         tl_tape_error(tape));
+        }
+        if (tape)
+            cr_assert_eq(memcmp(&got, &want, sizeof want), 0, "after allocation %ld", n);
+        tl_tape_free(tape);
+    }
+    cr_assert(failures > 50, "only %d allocations failed", failures);
+}
