@@ -215,7 +215,7 @@ static void extend_all(const tl_half *q)
 {
     const tl_drawing *d = q->d;
     for (size_t k = 0; k < (size_t)d->nboxes * (d->nrows + 1); k++)
-        q->reach[k] = (tl_reach){INFINITY, -INFINITY, -1};
+        q->reach[k] = (tl_reach){HUGE_VAL, -HUGE_VAL, -1};
     for (uint32_t e = 0; e < d->nedges; e++) {
         const tl_path *p = &q->path[e];
         if (!is_here(q, e))
