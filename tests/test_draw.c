@@ -23,7 +23,8 @@ static tl_tape *unrolled(int T, int with_gradient)
         tl_scope_open(tape, text);
         tl_tensor x = tl_name(tl_input_f64(tape, tl_shape2(1, 3), v), "x");
         tl_tensor a = tl_name(tl_add(x, tl_matmul_t(h, 0, U, 1)), "a");
-        h = tl_name(tl_mul(tl_tanh(a), tl_sigmoid(a)), "h");
+        tl_tensor q = tl_name(tl_mul(tl_tanh(a), tl_sigmoid(a)), "q");
+        h = tl_name(tl_add(q, a), "h"); /* the line from a has to go around q */
         tl_scope_close(tape);
     }
     tl_tensor loss = tl_name(tl_sum_all(tl_mul(h, h)), "L");
