@@ -11,8 +11,9 @@
     X(input)                                                                                       \
     X(use)                                                                                         \
     X(state)                                                                                       \
-    X(detach) X(add) X(less) X(where) X(reshape) X(broadcast_to) X(slice) X(assemble) X(sum)       \
-        X(check_range) X(carry) X(each) X(time) X(loop) X(last) X(stacked) X(summed) X(stay)
+    X(detach)                                                                                      \
+    X(add) X(less) X(where) X(reshape) X(broadcast_to) X(slice) X(assemble) X(sum) X(check_range)  \
+        X(carry) X(each) X(time) X(loop) X(last) X(stacked) X(summed) X(stay)
 
 #define TL_ELEMENTWISE_OPS(X)                                                                      \
     X(sub)                                                                                         \
@@ -26,7 +27,7 @@
 #define TL_MATMUL_OPS(X) X(contract)
 #define TL_INDEX_OPS(X) X(gather) X(scatter_add) X(one_hot) X(take_along) X(put_along) X(merge_rows)
 #define TL_NOISE_OPS(X) X(uniform) X(normal)
-#define TL_CUSTOM_OPS(X) X(custom) X(grad_scale) X(grad_clip) X(straight_through)
+#define TL_CUSTOM_OPS(X) X(custom) X(grad_scale) X(grad_clip) X(straight_through) X(after)
 #define TL_OPS(X)                                                                                  \
     TL_ELEMENTWISE_OPS(X)                                                                          \
     TL_REDUCE_OPS(X)                                                                               \

@@ -4,6 +4,7 @@
 
 #include "core/grad.h"
 #include "core/space.h"
+#include "ops/again.h"
 #include "ops/along.h"
 #include "ops/check_grad.h"
 #include "ops/custom.h"

@@ -122,6 +122,7 @@ check "truncation: cuts and windows computed anew agree" "$examples/truncation"
 check "read_the_tape prints and draws" "$examples/read_the_tape" "$out"
 check "its picture is well-formed" well_formed "$out/lstm_tape.svg"
 check "its picture is the one shown" cmp "$out/lstm_tape.svg" "$(dirname "$0")/../examples/lstm_tape.svg"
+check "custom_op is right" "$examples/custom_op"
 check "stream writes what it learned" writes_the_rhyme
 
 echo "1..$count"

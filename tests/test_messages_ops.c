@@ -173,6 +173,60 @@ static int own_grad(int nin, tl_tensor a, tl_tensor out, int is_complete)
     return code ? code : tl_grad(1, &y, NULL, 1, &a, &d);
 }
 
+/* pieces -- functions for tl_checkpoint: ctx says which mistake. */
+enum { RETURNS_A_CODE, LEAVES_IT_UNSET, USES_MUCH, USES_A_BODY };
+
+static tl_tensor used_value;
+
+static int piece(void *ctx, tl_tape *tape, int nin, const tl_tensor *in, int nout, tl_tensor *out)
+{
+    const int mistake = *(const int *)ctx;
+    (void)nin, (void)nout;
+    if (mistake == LEAVES_IT_UNSET)
+        return TL_OK;
+    out[0] = mistake == USES_A_BODY ? tl_mul(in[0], used_value) : in[0];
+    for (uint32_t k = 0; mistake == USES_MUCH && k < 24; k++) {
+        tl_tensor t = used_value;
+        t.slot += k;
+        out[0] = tl_add(out[0], t);
+    }
+    return mistake == RETURNS_A_CODE ? TL_EIO : tl_tape_status(tape);
+}
+
+static int checkpoint_of(tl_tensor a, int nin, int mistake)
+{
+    tl_tensor in[25], out;
+    for (int i = 0; i < 25; i++)
+        in[i] = a;
+    if (mistake == LEAVES_IT_UNSET && nin == 2)
+        in[1] = (tl_tensor){0};
+    return tl_checkpoint(piece, &mistake, nin, in, 1, &out);
+}
+
+static int checkpoint_uses_much(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_tensor a = vector(tape, 3);
+    for (int k = 0; k < 30; k++) {
+        a = tl_tanh(a);
+        used_value = k ? used_value : a;
+    }
+    return checkpoint_of(a, 1, USES_MUCH);
+}
+
+static int checkpoint_uses_body(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    const tl_scan s = tl_scan_open(tape, 2, NULL);
+    const tl_tensor h = tl_scan_carry(s, vector(tape, 3));
+    used_value = tl_name(tl_tanh(h), "u");
+    return checkpoint_of(h, 1, USES_A_BODY);
+}
+
+RETURNS(checkpoint_code, checkpoint_of(vector(tape, 3), 1, RETURNS_A_CODE))
+RETURNS(checkpoint_unset, checkpoint_of(vector(tape, 3), 1, LEAVES_IT_UNSET))
+RETURNS(checkpoint_inert, checkpoint_of(vector(tape, 3), 2, LEAVES_IT_UNSET))
+RETURNS(checkpoint_counts, checkpoint_of(vector(tape, 3), 25, LEAVES_IT_UNSET))
 RETURNS(custom_counts, own_grad(25, vector(tape, 3), vector(tape, 3), 1))
 RETURNS(custom_rule, own_grad(1, vector(tape, 3), vector(tape, 3), 0))
 RETURNS(custom_inert, own_grad(1, (tl_tensor){0}, vector(tape, 3), 1))
@@ -363,6 +417,18 @@ static const row rows[] = {
     ROW(grad_clip_bounds, ERANGE, "grad_clip: got [1,-1], want lo <= hi"),
     ROW(straight_shapes, ESHAPE,
         "straight_through: got the value f32 [3] for f32 [4], want equal shapes, f32 or f64"),
+    ROW(checkpoint_code, EIO, "tl_checkpoint: the function returned -10 (input or output failed)"),
+    ROW(checkpoint_unset, EINVAL,
+        "tl_checkpoint: the function left output 0 unset, or set it to a tensor of another tape"),
+    ROW(checkpoint_inert, EINVAL, "tl_checkpoint: one of the inputs is the inert tensor"),
+    ROW(checkpoint_counts, EINVAL,
+        "tl_checkpoint: got 25 inputs and 1 outputs, want a function, 1 to 24 and 1 to 16"),
+    ROW(checkpoint_uses_much, EINVAL,
+        "tl_checkpoint: the function has 1 inputs and uses more than 23 tensors beside them, want "
+        "at most 24 together"),
+    ROW(checkpoint_uses_body, EFRAME,
+        "scan: tl_checkpoint: the function uses u (recorded in scan) of a scan's body and is not "
+        "given it: make it one of in[]"),
     ROW(soft_scalar, ESHAPE, "cross_entropy_soft: got logits [], want [...,K]"),
     ROW(soft_shapes, ESHAPE,
         "cross_entropy_soft: got [2,3] and [2,4], want equal shapes (tl_reshape)"),

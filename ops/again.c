@@ -1,0 +1,267 @@
+/* again.c -- tl_checkpoint: a rule of ops/custom.h that records the piece once more and sweeps it.
+ *
+ * `after` makes the second recording another one than the first, for the planner would compute what
+ * is written down twice only once, and late:
+ *
+ *     in'  = after(in, g)        the value of in, not before g is there
+ *     out' = fn(in')
+ *     d    = tl_grad(out', g, in')
+ *
+ * For the time of that sweep in' and what fn uses beside it are constants: what they depend on gets
+ * its gradient from the sweep around, once. */
+#include "ops/again.h"
+
+#include "core/grad.h"
+#include "core/node.h"
+#include "core/space.h"
+#include "ops/custom.h"
+#include "ops/elementwise.h"
+#include "ops/registry.h"
+
+#include <string.h>
+
+enum { MOST_IN = 24, MOST_OUT = 16 };
+
+/* ---- after ----------------------------------------------------------------------------------- */
+
+static void copy_4(int64_t n, void *out, const void *const *in)
+{
+    memmove(out, in[0], (size_t)n * 4);
+}
+
+static void copy_8(int64_t n, void *out, const void *const *in)
+{
+    memmove(out, in[0], (size_t)n * 8);
+}
+
+static tl_tile_fn after_tile(const tl_dtype *in, tl_dtype out)
+{
+    (void)in;
+    return tl_dtype_size(out) == 8 ? copy_8 : copy_4;
+}
+
+static void after_adjoint(tl_adj *q)
+{
+    q->d[0] = q->g;
+}
+
+/* after -- a, but not computed before b is. */
+static tl_tensor after(tl_tensor a, tl_tensor b)
+{
+    const int64_t n = tl_shape_count(tl_shape_of(b));
+    if (n < 1)
+        return a;
+    tl_tensor one = tl_slice(tl_reshape(b, tl_shape1(n)), 0, 0, 1);
+    if (tl_dtype_of(b) != tl_dtype_of(a))
+        one = tl_cast(one, tl_dtype_of(a));
+    const tl_tensor in[] = {a, tl_reshape(one, tl_shape0())};
+    return tl_record(&tl_op_after, 2, in, NULL);
+}
+
+static tl_tensor after_call(const tl_tensor *in)
+{
+    return after(in[0], in[1]);
+}
+
+static const tl_case after_cases[] = {
+    {2, {{2, {3, 4}}, {1, {2}}}, {TL_ANY, TL_ANY}, 0, after_call},
+};
+
+/* No `lead`: it stays in its step. */
+const tl_op tl_op_after = {
+    .name = "after",
+    .doc = "a, computed when b is there",
+    .grad_doc = "da = g",
+    .kind = TL_POINTWISE,
+    .shape = tl_infer_numbers,
+    .tile = after_tile,
+    .adjoint = after_adjoint,
+    .ncases = 1,
+    .cases = after_cases,
+};
+
+/* ---- the second recording -------------------------------------------------------------------- */
+
+/* tl_piece -- what the rule needs to know; in the tape's arena. */
+typedef struct tl_piece {
+    tl_function fn;
+    void *ctx;
+    int nin;        /* inputs of fn; what it uses beside them follows them in the rule's in[] */
+    uint32_t frame; /* that it was recorded in */
+    uint64_t seed, draw;
+    int train;
+} tl_piece;
+
+/* steps_back -- how far the draws of the piece have to start from its own when the frame around is
+ * that of an adjoint, whose first step is the last one (core/replay.c). */
+static uint64_t steps_back(const tl_tape *tape, uint32_t frame)
+{
+    uint64_t sum = 0;
+    for (; !tl__visible(tape, frame, tape->frame); frame = tape->frames[frame].parent) {
+        const tl_frame *f = &tape->frames[frame];
+        sum += (uint64_t)(f->T - 1) * f->draws;
+    }
+    return sum;
+}
+
+/* record -- fn on in[], with the draws that it had. */
+static int record(tl_tape *tape, const tl_piece *p, const tl_tensor *in, int nout, tl_tensor *out)
+{
+    const uint64_t seed = tape->seed, draw = tape->draw;
+    const uint32_t no_grad = tape->no_grad;
+    const int train = tape->train;
+    tape->seed = p->seed;
+    tape->draw = p->draw + steps_back(tape, p->frame);
+    tape->train = p->train;
+    tape->no_grad = 0; /* it is to be differentiated */
+    const int code = p->fn(p->ctx, tape, p->nin, in, nout, out);
+    tape->seed = seed;
+    tape->draw = draw;
+    tape->train = train;
+    tape->no_grad = no_grad;
+    return code ? tl_tape_fail(tape, code, "tl_checkpoint", "the function returned %d (%s)", code,
+                               tl_strerror(code))
+                : tl_tape_status(tape);
+}
+
+/* sweep -- gradients of n tensors for which what they depend on does not count. */
+static void sweep(tl_tape *tape, int nout, const tl_tensor *out, const tl_tensor *g, int n,
+                  const tl_tensor *by, tl_tensor *d)
+{
+    uint8_t former[MOST_IN];
+    for (int i = 0; i < n; i++) {
+        former[i] = tape->nodes[by[i].slot].no_grad;
+        tape->nodes[by[i].slot].no_grad = 1;
+    }
+    tl_grad(nout, out, g, n, by, d);
+    for (int i = n; i-- > 0;)
+        tape->nodes[by[i].slot].no_grad = former[i];
+}
+
+static void again_rule(tl_custom *q)
+{
+    const tl_piece *p = q->ctx;
+    tl_tape *tape = q->g[0].tape;
+    tl_tensor in[MOST_IN], out[MOST_OUT] = {{0}}, by[MOST_IN], d[MOST_IN];
+    int place[MOST_IN], n = 0;
+    for (int i = 0; i < q->nin; i++)
+        in[i] = i < p->nin ? after(q->in[i], q->g[0]) : q->in[i];
+    const uint32_t first = tape->nnodes;
+    if (tl_tape_status(tape) || record(tape, p, in, q->nout, out))
+        return;
+    const uint32_t end = tape->nnodes;
+    for (int i = 0; i < q->nin; i++)
+        if ((q->need >> i & 1u) && tl_dtype_of(in[i]) != TL_I32) {
+            place[n] = i;
+            by[n++] = in[i];
+        }
+    sweep(tape, q->nout, out, q->g, n, by, d);
+    for (uint32_t s = first; s < end && tape->no_grad; s++) /* nobody differentiates it again */
+        tape->nodes[s].no_grad = tape->nodes[s].op != &tl_op_use;
+    for (int k = 0; k < n; k++)
+        q->d[place[k]] = d[k];
+}
+
+/* ---- the first ------------------------------------------------------------------------------- */
+
+/* add_used -- slot, which fn uses, behind the inputs unless it is there already. Returns the sticky
+ * code. */
+static int add_used(tl_tape *tape, uint32_t slot, int nin, tl_tensor *in, int *n)
+{
+    static const char what[] = "tl_checkpoint";
+    char text[160];
+    const tl_node *node = &tape->nodes[slot];
+    for (int i = 0; i < *n; i++)
+        if (in[i].slot == slot)
+            return TL_OK;
+    if (node->dtype == TL_I32 || node->op == &tl_op_const || node->op->kind == TL_LOOP)
+        return TL_OK;
+    if (node->frame != 0)
+        return tl_tape_fail(
+            tape, TL_EFRAME, what,
+            "the function uses %s of a scan's body and is not given it: make it one "
+            "of in[]",
+            tl__describe(tape, slot, text, sizeof text));
+    if (*n == MOST_IN)
+        return tl_tape_fail(tape, TL_EINVAL, what,
+                            "the function has %d inputs and uses more than %d tensors beside them, "
+                            "want at most %d together",
+                            nin, MOST_IN - nin, MOST_IN);
+    in[(*n)++] = tl__at(tape, slot);
+    return TL_OK;
+}
+
+/* gather_used -- what the nodes from `first` on read of before, and parameters, behind in[0..nin).
+ * Returns how many there are now; -1 after an error. */
+static int gather_used(tl_tape *tape, uint32_t first, int nin, tl_tensor *in)
+{
+    int n = nin;
+    for (uint32_t s = first; s < tape->nnodes; s++) {
+        tl_node *node = &tape->nodes[s];
+        if (node->op == &tl_op_use) {
+            node->no_grad = tape->no_grad > 0; /* others may use it too */
+            if (add_used(tape, s, nin, in, &n))
+                return -1;
+        }
+        for (uint32_t k = 0; k < node->nin; k++)
+            if (node->in[k] < first && add_used(tape, node->in[k], nin, in, &n))
+                return -1;
+    }
+    return n;
+}
+
+static int checkpoint(tl_tape *tape, const tl_piece *piece, const tl_tensor *in, int nout,
+                      tl_tensor *out)
+{
+    tl_piece *p = tl__arena_alloc(&tape->arena, sizeof *p);
+    if (!p)
+        return tl_tape_fail(tape, TL_ENOMEM, "tl_checkpoint", "no memory for a piece of tape");
+    *p = *piece;
+    tl_tensor all[MOST_IN], value[MOST_OUT] = {{0}};
+    memcpy(all, in, (size_t)p->nin * sizeof *in);
+    const uint32_t first = tape->nnodes;
+    tl_no_grad_open(tape);
+    const int code = p->fn(p->ctx, tape, p->nin, in, nout, value);
+    tl_no_grad_close(tape);
+    if (code)
+        return tl_tape_fail(tape, code, "tl_checkpoint", "the function returned %d (%s)", code,
+                            tl_strerror(code));
+    const int n = tl_tape_status(tape) ? -1 : gather_used(tape, first, p->nin, all);
+    const tl_custom_rule rule = {"tl_checkpoint", again_rule, p};
+    for (int k = 0; k < nout && n > 0; k++)
+        if (value[k].tape != tape)
+            return tl_tape_fail(tape, TL_EINVAL, "tl_checkpoint",
+                                "the function left output %d unset, or set it to a tensor of "
+                                "another tape",
+                                k);
+    return n > 0 ? tl_custom_grad(n, all, nout, value, &rule, out) : tl_tape_status(tape);
+}
+
+int tl_checkpoint(tl_function fn, void *ctx, int nin, const tl_tensor *in, int nout, tl_tensor *out)
+{
+    tl_tape *tape = nin > 0 && in ? in[0].tape : NULL;
+    if (!tape || nout < 1 || !out)
+        return TL_EINVAL;
+    int code = tl_tape_status(tape);
+    if (!code && (!fn || nin > MOST_IN || nout > MOST_OUT))
+        code = tl_tape_fail(tape, TL_EINVAL, "tl_checkpoint",
+                            "got %d inputs and %d outputs, want a function, 1 to %d and 1 to %d",
+                            nin, nout, MOST_IN, MOST_OUT);
+    if (!code && !tl__same_tape("tl_checkpoint", nin, in))
+        code = tl_tape_status(tape) ? tl_tape_status(tape)
+                                    : tl_tape_fail(tape, TL_EINVAL, "tl_checkpoint",
+                                                   "one of the inputs is the inert tensor");
+    if (!code) {
+        const tl_piece p = {.fn = fn,
+                            .ctx = ctx,
+                            .nin = nin,
+                            .frame = tape->frame,
+                            .seed = tape->seed,
+                            .draw = tape->draw,
+                            .train = tape->train};
+        code = checkpoint(tape, &p, in, nout, out);
+    }
+    for (int k = 0; k < nout && code; k++)
+        out[k] = (tl_tensor){0};
+    return code;
+}
