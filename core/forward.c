@@ -86,16 +86,19 @@ int tl_vjp(int nout, const tl_tensor *out, const tl_tensor *cotangent, int nin, 
            tl_tensor *grad)
 {
     if (nout > 0 && out && !cotangent && out[0].tape)
-        return tl_tape_fail(out[0].tape, TL_EINVAL, "tl_vjp",
-                            "no cotangents (NULL), want one for each of %d outputs", nout);
+        tl_tape_fail(out[0].tape, TL_EINVAL, "tl_vjp",
+                     "no cotangents (NULL), want one for each of %d outputs", nout);
     return tl_grad(nout, out, cotangent, nin, in, grad);
 }
 
 int tl_hvp(tl_tensor loss, int n, const tl_tensor *in, const tl_tensor *v, tl_tensor *hv)
 {
     tl_tape *tape = loss.tape;
-    if (!tape || (n > 0 && (!in || !v || !hv)))
+    if (!tape || (n > 0 && (!in || !v || !hv))) {
+        for (int i = 0; hv && i < n; i++)
+            hv[i] = (tl_tensor){0};
         return TL_EINVAL;
+    }
     int code = tape->code ? tape->code : tl__check_floating(tape, "tl_hvp", "output", 1, &loss);
     char text[TL_SHAPE_TEXT];
     if (!code && tl_shape_count(tl_shape_of(loss)) != 1)

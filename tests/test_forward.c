@@ -226,3 +226,20 @@ Test(forward, under_no_grad_the_tangent_is_a_constant)
     close_to(g, tl_zeros(tape, TL_F64, tl_shape1(3)));
     tl_tape_free(tape);
 }
+
+/* After an error what is asked for is inert, so that calls around it stay clean. */
+Test(forward, after_an_error_the_results_are_inert)
+{
+    tl_tape *tape = check_tape(1);
+    tl_tensor a = f64(tape, tl_shape1(3), 1), y = tl_sum_all(tl_exp(a)), none = {0};
+    tl_tensor d = a, hv = a, g = a;
+    cr_assert_eq(tl_jvp(1, &a, &a, 1, &none, &d), TL_EINVAL);
+    cr_assert_eq(tl_hvp(none, 1, &a, &a, &hv), TL_EINVAL);
+    assert_ok(tape);
+    cr_assert_eq(tl_vjp(1, &y, NULL, 1, &a, &g), TL_EINVAL);
+    cr_assert(!d.tape && !hv.tape && !g.tape);
+    hv = a;
+    cr_assert_eq(tl_hvp(y, 1, &a, &a, &hv), TL_EINVAL);
+    cr_assert_null(hv.tape);
+    tl_tape_free(tape);
+}
