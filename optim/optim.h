@@ -7,5 +7,6 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "optim/sgd.h"
+#include "optim/transform.h"
 
 #endif

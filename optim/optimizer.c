@@ -15,12 +15,21 @@ typedef struct tl_kept {
     tl_param *step; /* [], number of steps taken */
 } tl_kept;
 
+/* One function that a step applies to gradients before the rule. */
+typedef struct transform {
+    const char *pattern;
+    tl_grad_fn fn;
+    void *ctx;
+} transform;
+
 struct tl_optim {
     tl_params *params;
     const tl_rule *rule;
     tl_params *state;
     tl_kept *kept; /* [nkept], of parameter 0, 1, ... of params */
     uint32_t nkept, capacity;
+    transform *transforms; /* [ntransforms], in the order of their use */
+    uint32_t ntransforms, transforms_capacity;
     double lr;
     int rows;                                   /* TL_ROWS_ALL, ... */
     double opts[TL_RULE_OPTS / sizeof(double)]; /* doubles: aligned for any options */
@@ -103,6 +112,7 @@ void tl_optim_free(tl_optim *o)
         return;
     tl_params_free(o->state);
     tl__free(o->kept);
+    tl__free(o->transforms);
     tl__free(o);
 }
 
@@ -172,6 +182,10 @@ int tl_optim_step(tl_optim *o, tl_tape *tape)
         return tl_tape_fail(tape, err.code, "step", "%s", err.message);
 
     tl_scope_open(tape, o->rule->name);
+    for (uint32_t i = 0; i < o->ntransforms; i++) {
+        const transform *f = &o->transforms[i];
+        tl_transform_grads(tape, o->params, f->pattern, f->fn, f->ctx);
+    }
     tl_no_grad_open(tape);
     int stepped = 0;
     for (uint32_t i = 0; i < o->nkept; i++) {
@@ -201,6 +215,17 @@ void tl_optim_set_lr(tl_optim *o, double lr)
 {
     if (o)
         o->lr = lr;
+}
+
+int tl_optim_transform(tl_optim *o, const char *pattern, tl_grad_fn fn, void *ctx)
+{
+    if (!o || !fn)
+        return TL_EINVAL;
+    if (tl__grow(&o->transforms, &o->transforms_capacity, o->ntransforms + 1,
+                 sizeof *o->transforms) != TL_OK)
+        return TL_ENOMEM;
+    o->transforms[o->ntransforms++] = (transform){pattern, fn, ctx};
+    return TL_OK;
 }
 
 void tl_optim_set_rows(tl_optim *o, int rows)

@@ -12,7 +12,7 @@
 #ifndef TL_OPTIM_OPTIMIZER_H
 #define TL_OPTIM_OPTIMIZER_H
 
-#include "core/grad.h"
+#include "optim/transform.h"
 
 TL_BEGIN_DECLS
 
@@ -52,6 +52,12 @@ TL_API int tl_optim_step(tl_optim *optim, tl_tape *tape);
  * plan's key). */
 TL_API double tl_optim_lr(const tl_optim *optim);
 TL_API void tl_optim_set_lr(tl_optim *optim, double lr);
+
+/* tl_optim_transform -- from now on each step first applies fn to the gradients of the parameters
+ * whose name is like the pattern (NULL: all), in the order of these calls: tl_transform_grads.
+ * pattern and ctx must outlive the optimizer. A gradient that was transformed is a whole one, see
+ * tl_optim_set_rows. Returns TL_OK, TL_EINVAL without optim or fn, or TL_ENOMEM. */
+TL_API int tl_optim_transform(tl_optim *optim, const char *pattern, tl_grad_fn fn, void *ctx);
 
 /* What a step does with tables, parameters whose gradient is rows that were looked up. */
 enum {
