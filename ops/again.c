@@ -82,15 +82,25 @@ const tl_op tl_op_after = {
 
 /* ---- the second recording -------------------------------------------------------------------- */
 
-/* tl_piece -- what the rule needs to know; in the tape's arena. */
+/* tl_piece -- what the rule needs to know; in the numbers of its node. */
 typedef struct tl_piece {
     tl_function fn;
     void *ctx;
-    int nin;        /* inputs of fn; what it uses beside them follows them in the rule's in[] */
-    uint32_t frame; /* that it was recorded in */
-    uint64_t seed, draw;
+    int nin; /* inputs of fn; what it uses beside them follows them in the rule's in[] */
     int train;
+    int replays; /* tl_frame.replays of the frame it was recorded in */
+    uint64_t seed, draw, draws;
 } tl_piece;
+
+_Static_assert(sizeof(tl_piece) % sizeof(double) == 0, "a piece is a whole number of numbers");
+
+/* frame_of -- the frame of the node whose gradient is recorded; in forward mode the open one. */
+static uint32_t frame_of(const tl_tape *tape)
+{
+    const uint32_t of = tape->of;
+    return of != TL_NONE && tape->nodes[of].op == &tl_op_custom ? tape->nodes[of].frame
+                                                                : tape->frame;
+}
 
 /* steps_back -- how far the draws of the piece have to start from its own when the frame around is
  * that of an adjoint, whose first step is the last one (core/replay.c). */
@@ -110,8 +120,13 @@ static int record(tl_tape *tape, const tl_piece *p, const tl_tensor *in, int nou
     const uint64_t seed = tape->seed, draw = tape->draw;
     const uint32_t no_grad = tape->no_grad;
     const int train = tape->train;
+    const uint32_t frame = frame_of(tape);
+    if (p->draws > 0 && tape->frames[frame].replays != p->replays)
+        return tl_tape_fail(tape, TL_EUNSUPPORTED, "tl_checkpoint",
+                            "a second derivative in a scan's body of a function that draws: leave "
+                            "the checkpoint out");
     tape->seed = p->seed;
-    tape->draw = p->draw + steps_back(tape, p->frame);
+    tape->draw = p->draw + steps_back(tape, frame);
     tape->train = p->train;
     tape->no_grad = 0; /* it is to be differentiated */
     const int code = p->fn(p->ctx, tape, p->nin, in, nout, out);
@@ -213,16 +228,14 @@ static int gather_used(tl_tape *tape, uint32_t first, int nin, tl_tensor *in)
 static int checkpoint(tl_tape *tape, const tl_piece *piece, const tl_tensor *in, int nout,
                       tl_tensor *out)
 {
-    tl_piece *p = tl__arena_alloc(&tape->arena, sizeof *p);
-    if (!p)
-        return tl_tape_fail(tape, TL_ENOMEM, "tl_checkpoint", "no memory for a piece of tape");
-    *p = *piece;
+    tl_piece own = *piece, *p = &own;
     tl_tensor all[MOST_IN], value[MOST_OUT] = {{0}};
     memcpy(all, in, (size_t)p->nin * sizeof *in);
     const uint32_t first = tape->nnodes;
     tl_no_grad_open(tape);
     const int code = p->fn(p->ctx, tape, p->nin, in, nout, value);
     tl_no_grad_close(tape);
+    p->draws = tape->draw - p->draw;
     if (code)
         return tl_tape_fail(tape, code, "tl_checkpoint", "the function returned %d (%s)", code,
                             tl_strerror(code));
@@ -234,7 +247,8 @@ static int checkpoint(tl_tape *tape, const tl_piece *piece, const tl_tensor *in,
                                 "the function left output %d unset, or set it to a tensor of "
                                 "another tape",
                                 k);
-    return n > 0 ? tl_custom_grad(n, all, nout, value, &rule, out) : tl_tape_status(tape);
+    return n > 0 ? tl__custom_grad(n, all, nout, value, &rule, sizeof *p / sizeof(double), out)
+                 : tl_tape_status(tape);
 }
 
 int tl_checkpoint(tl_function fn, void *ctx, int nin, const tl_tensor *in, int nout, tl_tensor *out)
@@ -255,7 +269,7 @@ int tl_checkpoint(tl_function fn, void *ctx, int nin, const tl_tensor *in, int n
         const tl_piece p = {.fn = fn,
                             .ctx = ctx,
                             .nin = nin,
-                            .frame = tape->frame,
+                            .replays = tape->frames[tape->frame].replays,
                             .seed = tape->seed,
                             .draw = tape->draw,
                             .train = tape->train};

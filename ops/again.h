@@ -25,7 +25,9 @@ TL_BEGIN_DECLS
  * fn is called now, and once more for each backward pass that gets here: it and ctx must stay until
  * the tape is reset or freed, and it must record the same each time. It may not assign, keep or
  * commit.
- * Errors: those of fn; TL_EINVAL for counts below 1, outputs above 16, or inputs and tensors used
+ * A tape that was cut (tl_cut) has new handles: tensors that fn uses beside in[] are then dead.
+ * Errors: those of fn; TL_EUNSUPPORTED for a second derivative in a
+ * scan's body where fn draws; TL_EINVAL for counts below 1, outputs above 16, or inputs and tensors used
  * beside them above 24; TL_EFRAME for a tensor of a scan's body that fn uses and is not given;
  * TL_EDTYPE for outputs that are i32 or of two dtypes. Returns TL_OK or the sticky error; after one
  * all of out[] is inert.

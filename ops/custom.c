@@ -19,7 +19,8 @@
 enum {
     MOST_IN = 24,
     MOST_OUT = 16,
-    NUMBERS = sizeof(tl_custom_rule) / sizeof(double) /* a rule as numbers */
+    NUMBERS = sizeof(tl_custom_rule) / sizeof(double), /* a rule as numbers */
+    MORE = 16                                          /* of a ctx that is copied */
 };
 
 _Static_assert(sizeof(tl_custom_rule) % sizeof(double) == 0, "a rule is a whole number of numbers");
@@ -94,7 +95,12 @@ static void custom_adjoint(tl_adj *a)
 {
     tl_custom_rule rule;
     tl_tensor out[MOST_OUT], g[MOST_OUT], d[MOST_IN] = {{0}};
+    double ctx[MORE];
     memcpy(&rule, a->attr->r, sizeof rule);
+    if (a->attr->nr > NUMBERS) {
+        memcpy(ctx, a->attr->r + NUMBERS, (size_t)(a->attr->nr - NUMBERS) * sizeof *ctx);
+        rule.ctx = ctx;
+    }
     parted(a->out, a->attr->i, out);
     parted(a->g, a->attr->i, g);
     tl_custom q = {.ctx = rule.ctx,
@@ -172,6 +178,12 @@ static int check(tl_tape *tape, int nin, const tl_tensor *in, int nout, const tl
 int tl_custom_grad(int nin, const tl_tensor *in, int nout, const tl_tensor *out,
                    const tl_custom_rule *rule, tl_tensor *result)
 {
+    return tl__custom_grad(nin, in, nout, out, rule, 0, result);
+}
+
+int tl__custom_grad(int nin, const tl_tensor *in, int nout, const tl_tensor *out,
+                    const tl_custom_rule *rule, int doubles, tl_tensor *result)
+{
     tl_tape *tape = nout > 0 && out ? out[0].tape : NULL;
     if (!tape || !result)
         return TL_EINVAL;
@@ -179,7 +191,7 @@ int tl_custom_grad(int nin, const tl_tensor *in, int nout, const tl_tensor *out,
     code = code ? code : check(tape, nin, in, nout, out, rule);
     if (!code) {
         int64_t i[1 + MOST_OUT * (1 + TL_MAX_RANK)] = {nout};
-        double r[NUMBERS];
+        double r[NUMBERS + MORE];
         int ni = 1;
         for (int k = 0; k < nout && nout > 1; k++) {
             const tl_shape s = tl_shape_of(out[k]);
@@ -187,10 +199,12 @@ int tl_custom_grad(int nin, const tl_tensor *in, int nout, const tl_tensor *out,
             for (int a = 0; a < s.rank; a++)
                 i[ni++] = s.dim[a];
         }
-        memcpy(r, rule, sizeof r);
+        memcpy(r, rule, sizeof *rule);
+        if (doubles > 0)
+            memcpy(r + NUMBERS, rule->ctx, (size_t)doubles * sizeof *r);
         tl_tensor operand[1 + MOST_IN] = {joined(nout, out)};
         memcpy(operand + 1, in, (size_t)nin * sizeof *in);
-        const tl_attr attr = {ni, i, NUMBERS, r};
+        const tl_attr attr = {ni, i, NUMBERS + doubles, r};
         parted(tl_record(&tl_op_custom, 1 + nin, operand, &attr), i, result);
         code = tl_tape_status(tape);
     }

@@ -65,5 +65,9 @@ TL_API tl_tensor tl_grad_clip(tl_tensor t, double lo, double hi);
  * thresholds and draws. Shapes and dtypes must be equal. Source: Bengio et al. 2013, section 4. */
 TL_API tl_tensor tl_straight_through(tl_tensor value, tl_tensor t);
 
+/* tl__custom_grad -- the same with a ctx of `doubles` numbers that is copied into the node. */
+TL_API int tl__custom_grad(int nin, const tl_tensor *in, int nout, const tl_tensor *out,
+                           const tl_custom_rule *rule, int doubles, tl_tensor *result);
+
 TL_END_DECLS
 #endif

@@ -186,6 +186,22 @@ Test(again, in_the_body_of_a_scan)
     }
 }
 
+Test(again, draws_in_a_scan_at_order_2_are_refused)
+{
+    for (int recompute = 0; recompute < 2; recompute++) {
+        tl_tape *tape = check_tape(5);
+        const tl_tensor x = random_matrix(tape, TL_F64, 4, 1);
+        block b = {.layers = 2, .drop = 0.3};
+        b.w = random_matrix(tape, TL_F64, 4, 2);
+        const tl_tensor y = run_scan(x, &b, 1, recompute);
+        tl_tensor d, dd;
+        tl_grad(1, &y, NULL, 1, &x, &d);
+        tl_grad(1, &d, NULL, 1, &x, &dd);
+        assert_fails(tape, TL_EUNSUPPORTED, "of a function that draws: leave the checkpoint out");
+        tl_tape_free(tape);
+    }
+}
+
 static int scale_by(void *ctx, tl_tape *tape, int nin, const tl_tensor *in, int nout,
                     tl_tensor *out)
 {
