@@ -134,6 +134,7 @@ const tl_op tl_op_assemble = {
     .name = "assemble",
     .doc = "zeros with each piece added in at its offset",
     .grad_doc = "of a piece: its slice of g",
+    .shape_doc = "pieces [...] -> as asked",
     .kind = TL_ASSEMBLE,
     .run = assemble_run,
     .lead = assemble_lead,

@@ -183,6 +183,7 @@ struct tl_op {
     const char *name;
     const char *doc;      /* one-line formula */
     const char *grad_doc; /* one-line formula of the gradient, "none" if it has none */
+    const char *shape_doc; /* "[...,m,k] x [...,k,n] -> [...,m,n]"; NULL: not said */
     tl_kind kind;
     int (*shape)(tl_infer *q); /* NULL, of one operand only: shape and dtype are the operand's */
     /* TL_POINTWISE: the kernel for these dtypes, on this machine */

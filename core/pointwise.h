@@ -142,6 +142,7 @@
         .name = #NAME,                                                                             \
         .doc = DOC,                                                                                \
         .grad_doc = GRAD_DOC,                                                                      \
+        .shape_doc = "[...] -> [...]",                                                             \
         .kind = TL_POINTWISE,                                                                      \
         .shape = TL_INFER_FLOATING,                                                                \
         .tile = NAME##_tile,                                                                       \
@@ -183,6 +184,7 @@
         .name = #NAME,                                                                             \
         .doc = DOC,                                                                                \
         .grad_doc = GRAD_DOC,                                                                      \
+        .shape_doc = "[...], [...] -> [...], broadcast",                                           \
         .kind = TL_POINTWISE,                                                                      \
         .shape = TL_INFER_##TYPES,                                                                 \
         .tile = NAME##_tile,                                                                       \

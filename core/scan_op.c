@@ -20,6 +20,7 @@ const tl_op tl_op_carry = {
     .name = "carry",
     .doc = "h, the value before the step",
     .grad_doc = "next of the adjoint scan's carry",
+    .shape_doc = "-> as init",
     .kind = TL_LEAF,
     .adjoint = by_the_sweep,
 };
@@ -27,6 +28,7 @@ const tl_op tl_op_each = {
     .name = "each",
     .doc = "xs[t]",
     .grad_doc = "dxs = stacked(g)",
+    .shape_doc = "[T,...] -> [...]",
     .kind = TL_LEAF,
     .adjoint = by_the_sweep,
 };
@@ -34,6 +36,7 @@ const tl_op tl_op_time = {
     .name = "time",
     .doc = "t",
     .grad_doc = "none",
+    .shape_doc = "-> []",
     .kind = TL_LEAF,
     .no_gradient = 1,
 };
@@ -41,6 +44,7 @@ const tl_op tl_op_loop = {
     .name = "scan",
     .doc = "runs a body T times",
     .grad_doc = "a scan of the body's adjoint, from the last step to the first",
+    .shape_doc = "any -> none; results are last, stacked, summed",
     .kind = TL_LOOP,
     .adjoint = by_the_sweep,
 };
@@ -48,6 +52,7 @@ const tl_op tl_op_last = {
     .name = "last",
     .doc = "the carry after all steps",
     .grad_doc = "init of the adjoint scan's carry",
+    .shape_doc = "-> as the carry",
     .kind = TL_RESULT,
     .adjoint = by_the_sweep,
 };
@@ -55,6 +60,7 @@ const tl_op tl_op_stacked = {
     .name = "stacked",
     .doc = "v of every step, [T,...]",
     .grad_doc = "dv = each(g)",
+    .shape_doc = "[...] -> [T,...]",
     .kind = TL_RESULT,
     .adjoint = by_the_sweep,
 };
@@ -62,6 +68,7 @@ const tl_op tl_op_summed = {
     .name = "summed",
     .doc = "sum over t of v",
     .grad_doc = "dv = g",
+    .shape_doc = "[...] -> [...]",
     .kind = TL_RESULT,
     .adjoint = by_the_sweep,
 };
@@ -94,6 +101,7 @@ const tl_op tl_op_stay = {
     .name = "stay",
     .doc = "a, not to be computed before or after the loop it is in",
     .grad_doc = "da = g",
+    .shape_doc = "[...] -> [...]",
     .kind = TL_VIEW,
     .view = stay_view,
     .adjoint = stay_adjoint,

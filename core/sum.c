@@ -337,6 +337,7 @@ const tl_op tl_op_sum = {
     .name = "sum",
     .doc = "sum of a over some axes, which stay with extent 1",
     .grad_doc = "da = g, repeated",
+    .shape_doc = "[...,n,...] -> [...,1,...]",
     .kind = TL_REDUCTION,
     .shape = infer_sum,
     .run = sum_run,

@@ -208,6 +208,7 @@ const tl_op tl_op_cast = {
     .name = "cast",
     .doc = "a in another dtype",
     .grad_doc = "da = g, cast back",
+    .shape_doc = "[...] -> [...]",
     .kind = TL_POINTWISE,
     .shape = infer_cast,
     .tile = cast_tile,

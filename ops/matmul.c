@@ -221,6 +221,7 @@ static const tl_case contract_cases[] = {
     .name = "contract",                                                                            \
     .doc = "sum of a b over the labels that the result does not have",                             \
     .grad_doc = "da = contract(g, b), db = contract(g, a), labels rearranged",                     \
+    .shape_doc = "[b,m,k] x [b,k,n] -> [b,m,n]: any number of each, in any order",                 \
     .kind = TL_CONTRACTION,                                                                        \
     .shape = contract_shape,                                                                       \
     .run = contract_run,                                                                           \

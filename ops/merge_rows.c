@@ -110,6 +110,7 @@ const tl_op tl_op_merge_rows = {
     .name = "merge_rows",
     .doc = "y[i,:] = sum of src[j,:] over idx[j] = idx[i], if i is the first of them; else 0",
     .grad_doc = "none",
+    .shape_doc = "[n,R...], i32 [n] -> [n,R...]",
     .kind = TL_GATHER,
     .shape = merge_shape,
     .run = merge_run,

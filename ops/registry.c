@@ -56,12 +56,14 @@ static void put(char *out, size_t *used, const char *text, int escape)
 static size_t table(char *out)
 {
     size_t used = 0;
-    put(out, &used, "| operation | value | gradient | kind |\n|---|---|---|---|\n", 0);
+    put(out, &used, "| operation | value | shapes | gradient | kind |\n|---|---|---|---|---|\n", 0);
     for (int i = 0; i < COUNT; i++) {
         put(out, &used, "| ", 0);
         put(out, &used, ops[i]->name, 1);
         put(out, &used, " | ", 0);
         put(out, &used, ops[i]->doc, 1);
+        put(out, &used, " | ", 0);
+        put(out, &used, ops[i]->shape_doc ? ops[i]->shape_doc : "", 1);
         put(out, &used, " | ", 0);
         put(out, &used, ops[i]->grad_doc, 1);
         put(out, &used, " | ", 0);

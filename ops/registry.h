@@ -14,8 +14,8 @@ TL_API const tl_op *tl_ops_at(int i);
 /* tl_ops_find -- by name; NULL if there is none. */
 TL_API const tl_op *tl_ops_find(const char *name);
 
-/* tl_ops_text -- the table of operations in Markdown, one line each: name, formula, gradient,
- * kind. Freed with tl_string_free; NULL when memory is short. */
+/* tl_ops_text -- the table of operations in Markdown, one line each: name, formula, shapes,
+ * gradient, kind. Freed with tl_string_free; NULL when memory is short. */
 TL_API char *tl_ops_text(void);
 
 TL_END_DECLS

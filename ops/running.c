@@ -94,6 +94,7 @@ const tl_op tl_op_cumsum = {
     .name = "cumsum",
     .doc = "y[i] = a[0] + ... + a[i] along an axis",
     .grad_doc = "da = the same sums of g from the end",
+    .shape_doc = "[...,n,...] -> [...,n,...]",
     .kind = TL_OTHER,
     .shape = cumsum_shape,
     .run = cumsum_run,

@@ -71,6 +71,7 @@ const tl_op tl_op_permute = {
     .name = "permute",
     .doc = "axes of a in another order",
     .grad_doc = "da = g in the inverse order",
+    .shape_doc = "[m,n,...] -> [n,m,...]",
     .kind = TL_VIEW,
     .shape = permute_shape,
     .view = permute_view,
@@ -155,6 +156,7 @@ const tl_op tl_op_flip = {
     .name = "flip",
     .doc = "a in reverse order along one axis",
     .grad_doc = "da = flip g",
+    .shape_doc = "[...] -> [...]",
     .kind = TL_VIEW,
     .view = flip_view, /* shape and dtype are the operand's */
     .lead = tl_lead_same,

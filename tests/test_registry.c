@@ -56,6 +56,8 @@ Test(registry, each_operation_is_complete)
         const int is_outside = k == TL_LEAF || k == TL_LOOP || k == TL_RESULT;
         cr_expect(op->name && *op->name && op->doc && *op->doc && op->grad_doc && *op->grad_doc,
                   "%s", op->name);
+        cr_expect(op->shape_doc && strstr(op->shape_doc, "->"), "%s does not say its shapes",
+                  op->name);
         cr_expect(k != TL_POINTWISE || op->tile || op == &tl_op_const, "%s has no tile", op->name);
         cr_expect(k != TL_VIEW || op->view, "%s has no view", op->name);
         cr_expect(is_outside || k == TL_POINTWISE || k == TL_VIEW || op->run, "%s has no kernel",
