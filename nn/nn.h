@@ -2,6 +2,7 @@
 #ifndef TL_NN_NN_H
 #define TL_NN_NN_H
 
+#include "nn/attention.h"
 #include "nn/cell.h"
 #include "nn/cells.h"
 #include "nn/embedding_layer.h"

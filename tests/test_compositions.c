@@ -1,10 +1,15 @@
 /* test_compositions.c -- what is public and composed of others has no block with cases: its gradient
- * at orders 1 and 2 is checked here. */
+ * at orders 1 and 2 is checked here, and that ops/README.md
+ * has it. */
 #include "ops/ops.h"
+#include "ops/registry.h"
 #include "tests/check.h"
 #include "tests/gradcheck.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define CALL(NAME, ...)                                                                            \
     static tl_tensor NAME(const tl_tensor *in)                                                     \
@@ -83,4 +88,59 @@ Test(compositions, gradients_are_right_at_orders_1_and_2, .timeout = 300)
             char message[CHECK_MESSAGE];
             cr_expect(gradcheck(NULL, &cases[i], 2, seed, message), "case %d: %s", (int)i, message);
         }
+}
+
+/* text_of -- a file of the source tree; freed by the caller. */
+static char *text_of(const char *name)
+{
+    char path[4096];
+    const char *root = getenv("TL_SOURCE_ROOT");
+    snprintf(path, sizeof path, "%s/%s", root ? root : ".", name);
+    FILE *file = fopen(path, "rb");
+    cr_assert_not_null(file, "%s", path);
+    enum { MOST = 1 << 20 };
+    char *text = calloc(1, MOST);
+    cr_assert_not_null(text);
+    cr_assert_lt(fread(text, 1, MOST - 1, file), (size_t)MOST - 1);
+    fclose(file);
+    return text;
+}
+
+/* has_word -- whether the name stands in text with no letter beside it. */
+static int has_word(const char *text, const char *name)
+{
+    const size_t n = strlen(name);
+    for (const char *at = text; (at = strstr(at, name)); at++)
+        if (at > text && (at[-1] == ' ' || at[-1] == '\n') && (at[n] == ' ' || at[n] == ','))
+            return 1;
+    return 0;
+}
+
+/* Every public function of this folder that makes a tensor is an operation or in the table of
+ * compositions. */
+Test(compositions, the_readme_has_them_all)
+{
+    static const char *const header[] = {"ops/along.h",   "ops/custom.h", "ops/elementwise.h",
+                                         "ops/index.h",   "ops/loss.h",   "ops/mask.h",
+                                         "ops/matmul.h",  "ops/noise.h",  "ops/reduce.h",
+                                         "ops/running.h", "ops/select.h", "ops/statistics.h",
+                                         "ops/view.h",    "core/space.h", "ops/vocab_loss.h"};
+    static const char opening[] = "\nTL_API tl_tensor tl_";
+    char *readme = text_of("ops/README.md"), *table = strstr(readme, "| composition |");
+    int found = 0;
+    cr_assert_not_null(table);
+    for (size_t h = 0; h < sizeof header / sizeof *header; h++) {
+        char *text = text_of(header[h]);
+        for (const char *at = text; (at = strstr(at, opening));) {
+            char name[64] = "";
+            at += strlen(opening);
+            memcpy(name, at, strcspn(at, "(") < 63 ? strcspn(at, "(") : 63);
+            cr_expect(name[0] == '_' || tl_ops_find(name) || has_word(table, name),
+                      "%s: tl_%s is in no table", header[h], name);
+            found++;
+        }
+        free(text);
+    }
+    cr_assert(found > 90, "%d", found);
+    free(readme);
 }

@@ -270,6 +270,12 @@ static int embedding_index(tl_tape *tape, tl_err *err)
 
 RECORDS(layer_norm_scale, tl_layer_norm(f32(tape, 2, 3, 4), tl_zeros(tape, TL_F32, tl_shape1(3)),
                                         (tl_tensor){0}, 1e-5))
+RECORDS(attention_shapes,
+        tl_attention(f32(tape, 2, 3, 4), f32(tape, 2, 3, 5), f32(tape, 2, 3, 4), (tl_tensor){0}))
+RECORDS(attention_mask, tl_attention(f32(tape, 2, 3, 4), f32(tape, 2, 3, 4), f32(tape, 2, 3, 4),
+                                     f32(tape, 2, 3, 4)))
+RECORDS(attention_dtypes, tl_attention(f32(tape, 2, 3, 4), f32(tape, 2, 3, 4),
+                                       tl_zeros(tape, TL_F64, tl_shape3(2, 3, 4)), (tl_tensor){0}))
 RECORDS(layer_norm_scalar,
         tl_layer_norm(tl_scalar(tape, TL_F32, 0), (tl_tensor){0}, (tl_tensor){0}, 1e-5))
 RECORDS(locked_scalar, tl_locked_dropout(tl_scalar(tape, TL_F32, 0), 0.5))
@@ -388,6 +394,14 @@ static const row rows[] = {
     ROW(embedding_index, ERANGE, "gather: got index 4 at [0,0], want one in [0,4)"),
     ROW(layer_norm_scale, ESHAPE,
         "layer_norm: got x [2,3,4], w [3], b none, want x [...,N], w [N], b [N]"),
+    ROW(attention_shapes, ESHAPE,
+        "attention: got q [2,3,4], k [2,3,5], v [2,3,4], mask none, want [...,T,D], [...,S,D], "
+        "[...,S,E], [T,S]; D, S >= 1"),
+    ROW(attention_mask, ESHAPE,
+        "attention: got q [2,3,4], k [2,3,4], v [2,3,4], mask [2,3,4], want [...,T,D], "
+        "[...,S,D], [...,S,E], [T,S]; D, S >= 1"),
+    ROW(attention_dtypes, EDTYPE,
+        "attention: got q f32, k f32, v f64, mask none, want f32 or f64 all, the mask also i32"),
     ROW(layer_norm_scalar, ESHAPE,
         "layer_norm: got x [], w none, b none, want x [...,N], w [N], b [N]"),
     ROW(locked_scalar, ESHAPE, "locked_dropout: got a scalar, want [T,...]"),
