@@ -72,6 +72,7 @@ const tl_op tl_op_after = {
     .name = "after",
     .doc = "a, computed when b is there",
     .grad_doc = "da = g",
+    .shape_doc = "[...], [...] -> [...] of the first",
     .kind = TL_POINTWISE,
     .shape = tl_infer_numbers,
     .tile = after_tile,
