@@ -83,5 +83,10 @@ TL_API int tl_microscope_run(const tl_cell *cell, int64_t I, int64_t H, int64_t 
                              const tl_microscope_opts *opts, tl_microscope *result, tl_err *err);
 TL_API void tl_microscope_free(tl_microscope *m);
 
+/* tl_microscope_csv -- a line for each step, under a heading: t, the norm of each state's gradient,
+ * spectral radius and norm if computed, low and high of each gate. 17 digits: the same numbers when
+ * read. Freed with tl_string_free; NULL when memory is short. */
+TL_API char *tl_microscope_csv(const tl_microscope *m);
+
 TL_END_DECLS
 #endif

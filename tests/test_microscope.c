@@ -1,11 +1,13 @@
 /* test_microscope.c -- tl_microscope_run against backpropagation by hand and against matrices whose
  * eigenvalues are known. */
+#include "core/print.h"
 #include "examples/by_hand.h"
 #include "nn/nn.h"
 #include "ops/ops.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { T = 7, B = 2, I = 3, H = 4 };
@@ -121,6 +123,35 @@ Test(microscope, gates_are_counted)
         }
     cr_assert_str_eq(m.gate[1].name, "sigmoid 2");
     cr_assert_str_eq(m.gate[2].name, "tanh 1");
+    tl_microscope_free(&m);
+}
+
+/* ---- as a table ------------------------------------------------------------------------------ */
+
+Test(microscope, a_line_for_each_step)
+{
+    tl_microscope m;
+    tl_err err = {0};
+    tl_cell cell = tl_lstm_cell(NULL);
+    fill();
+    cr_assert_eq(tl_microscope_run(&cell, I, H, T, B, values, x, NULL, &m, &err), TL_OK, "%s",
+                 err.message);
+    char *csv = tl_microscope_csv(&m), *line = csv;
+    cr_assert_not_null(csv);
+    const char head[] = "t,h gradient,c gradient,spectral radius,spectral norm,sigmoid 1 low,";
+    cr_assert_eq(strncmp(csv, head, strlen(head)), 0, "%s", csv);
+    for (int t = 0; t < T; t++) {
+        double h, c, radius, norm;
+        int at;
+        line = strchr(line, '\n');
+        cr_assert_not_null(line);
+        cr_assert_eq(sscanf(++line, "%d,%lg,%lg,%lg,%lg,", &at, &h, &c, &radius, &norm), 5);
+        cr_assert(at == t && fabs(h - m.norm[0][t]) <= 0 && fabs(c - m.norm[1][t]) <= 0);
+        cr_assert(fabs(radius - m.radius[t]) <= 0 && fabs(norm - m.spectral_norm[t]) <= 0);
+    }
+    cr_assert_str_eq(strchr(line, '\n'), "\n");
+    cr_assert_null(tl_microscope_csv(NULL));
+    tl_string_free(csv);
     tl_microscope_free(&m);
 }
 
