@@ -385,6 +385,21 @@ int tl_tensor_ok(tl_tensor t)
     return is_alive(t) && t.tape->code == TL_OK;
 }
 
+const char *tl_tensor_op(tl_tensor t)
+{
+    return is_alive(t) ? t.tape->nodes[t.slot].op->name : "";
+}
+
+const char *tl_tensor_name(tl_tensor t)
+{
+    return is_alive(t) && t.tape->nodes[t.slot].name ? t.tape->nodes[t.slot].name : "";
+}
+
+const char *tl_tensor_scope(tl_tensor t)
+{
+    return is_alive(t) ? t.tape->scopes[t.tape->nodes[t.slot].scope] : "";
+}
+
 tl_shape tl_shape_of(tl_tensor t)
 {
     return is_alive(t) ? t.tape->nodes[t.slot].shape : tl_shape0();

@@ -234,6 +234,14 @@ uint32_t tl_tape_nodes(const tl_tape *tape)
     return tape ? tape->nnodes : 0;
 }
 
+tl_tensor tl_tape_at(tl_tape *tape, uint32_t number)
+{
+    if (number >= tl_tape_nodes(tape) || tape->nodes[number].op->kind == TL_LOOP ||
+        !tl__visible(tape, tape->nodes[number].frame, tape->frame))
+        return (tl_tensor){0};
+    return tl__at(tape, number);
+}
+
 static uint32_t text_hash(const char *text)
 {
     uint32_t h = 2166136261u; /* FNV-1a */

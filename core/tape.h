@@ -50,6 +50,11 @@ TL_API const char *tl_tape_error(const tl_tape *tape);
 /* tl_tape_nodes -- how many nodes are recorded. */
 TL_API uint32_t tl_tape_nodes(const tl_tape *tape);
 
+/* tl_tape_at -- the value of one node, 0 <= number < tl_tape_nodes. Inert when there is none: a
+ * scan, which has results only, or the body of a scan that is closed. To walk over what some code
+ * records, take tl_tape_mark before it and tl_tape_nodes behind it. */
+TL_API tl_tensor tl_tape_at(tl_tape *tape, uint32_t number);
+
 /* tl_scope_open, _close -- names what is recorded between them, for messages and printing:
  * "lstm/step". */
 TL_API void tl_scope_open(tl_tape *tape, const char *name);

@@ -29,6 +29,13 @@ TL_API tl_dtype tl_dtype_of(tl_tensor t);
 TL_API int64_t tl_dim(tl_tensor t, int axis);
 TL_API int tl_rank(tl_tensor t);
 
+/* tl_tensor_op, tl_tensor_name, tl_tensor_scope -- what t was recorded as: its operation ("tanh"), its
+ * tl_name, the scopes around it ("lstm/step"). "" where there is none, and of an inert or dead
+ * tensor. The text lives as long as the tape. */
+TL_API const char *tl_tensor_op(tl_tensor t);
+TL_API const char *tl_tensor_name(tl_tensor t);
+TL_API const char *tl_tensor_scope(tl_tensor t);
+
 /* tl_name -- names a value for messages and printing; returns t. The text is copied. */
 TL_API tl_tensor tl_name(tl_tensor t, const char *name);
 

@@ -4,7 +4,6 @@
 
 #include "core/grad.h"
 #include "core/memory.h"
-#include "core/node.h"
 #include "core/scan.h"
 #include "ops/ops.h"
 
@@ -61,31 +60,75 @@ static tl_tensor loss_of(const tl_look *l, tl_tensor y)
 
 /* ---- gates ----------------------------------------------------------------------------------- */
 
-/* gates -- the sigmoids and tanhs among the nodes from..to-1 of the body. */
+/* gates -- the sigmoids and tanhs that the step recorded. */
 typedef struct gates {
     int n;
     tl_tensor at[TL_MICROSCOPE_GATES];
     int64_t each[TL_MICROSCOPE_GATES]; /* elements per step */
 } gates;
 
-static void find_gates(tl_look *l, uint32_t from, gates *found)
+static int is_gate(tl_tensor t)
 {
-    const tl_tape *tape = l->tape;
-    int count[2] = {0, 0};
-    for (uint32_t slot = from; slot < tape->nnodes && found->n < TL_MICROSCOPE_GATES; slot++) {
-        const tl_node *node = &tape->nodes[slot];
-        int is_tanh = !strcmp(node->op->name, "tanh");
-        if (node->frame != tape->frame || (!is_tanh && strcmp(node->op->name, "sigmoid") != 0))
+    return tl_dtype_of(t) == TL_F64 &&
+           (!strcmp(tl_tensor_op(t), "tanh") || !strcmp(tl_tensor_op(t), "sigmoid"));
+}
+
+/* alike -- how many gates before this one are called the same in the same scope. */
+static int alike(const gates *found, int i)
+{
+    int n = 0;
+    const char *name = tl_tensor_name(found->at[i]);
+    for (int j = 0; j < i; j++)
+        n += !strcmp(tl_tensor_scope(found->at[j]), tl_tensor_scope(found->at[i])) &&
+             (name[0] ? !strcmp(tl_tensor_name(found->at[j]), name)
+                      : !strcmp(tl_tensor_op(found->at[j]), tl_tensor_op(found->at[i])));
+    return n;
+}
+
+/* fit -- how many bytes of UTF-8 text are at most `most`, no code point in two. */
+static int fit(const char *text, size_t most)
+{
+    size_t n = strlen(text);
+    if (n > most)
+        for (n = most; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;)
+            n--;
+    return (int)n;
+}
+
+/* "f", "sigmoid 2"; with the scope inside that of the step, or the end of it: "top/sigmoid 2". */
+static void name_gate(tl_microscope_gate *gate, const gates *found, int i, const char *scope)
+{
+    enum { SCOPE = 36, NAME = 40 };
+    const char *name = tl_tensor_name(found->at[i]), *from = scope;
+    char number[16] = "";
+    int n = alike(found, i);
+    if (n > 0 || !name[0])
+        snprintf(number, sizeof number, " %d", n + 1);
+    name = name[0] ? name : tl_tensor_op(found->at[i]);
+    if (strlen(scope) > SCOPE)
+        for (from += strlen(scope) - SCOPE; ((unsigned char)*from & 0xc0) == 0x80;)
+            from++;
+    snprintf(gate->name, sizeof gate->name, "%s%s%s%.*s%s", from > scope ? "..." : "", from,
+             scope[0] ? "/" : "", fit(name, NAME), name, number);
+}
+
+/* find_gates -- among the nodes from `mark` on; inside is a tensor of the body, in no other scope. */
+static void find_gates(tl_look *l, uint32_t mark, tl_tensor inside, gates *found)
+{
+    const size_t outer = strlen(tl_tensor_scope(inside));
+    int scoped = 0;
+    for (uint32_t k = mark; k < tl_tape_nodes(l->tape) && found->n < TL_MICROSCOPE_GATES; k++) {
+        tl_tensor t = tl_tape_at(l->tape, k);
+        if (!is_gate(t))
             continue;
-        tl_microscope_gate *gate = &l->m->gate[found->n];
-        gate->is_tanh = is_tanh;
-        count[is_tanh]++;
-        if (node->name)
-            snprintf(gate->name, sizeof gate->name, "%s", node->name);
-        else
-            snprintf(gate->name, sizeof gate->name, "%s %d", node->op->name, count[is_tanh]);
-        found->each[found->n] = tl_shape_count(node->shape);
-        found->at[found->n++] = tl__at(l->tape, slot);
+        scoped |= found->n && strcmp(tl_tensor_scope(t), tl_tensor_scope(found->at[0])) != 0;
+        found->each[found->n] = tl_shape_count(tl_shape_of(t));
+        found->at[found->n++] = t;
+    }
+    for (int i = 0; i < found->n; i++) {
+        const char *scope = tl_tensor_scope(found->at[i]) + outer;
+        l->m->gate[i].is_tanh = !strcmp(tl_tensor_op(found->at[i]), "tanh");
+        name_gate(&l->m->gate[i], found, i, !scoped ? "" : scope[0] == '/' ? scope + 1 : scope);
     }
 }
 
@@ -160,10 +203,10 @@ static int look_at_gradients(tl_look *l)
     }
     tl_tensor x_t = tl_scan_each(s, x);
     gates found = {0};
-    uint32_t from = tl_tape_mark(l->tape);
+    uint32_t mark = tl_tape_mark(l->tape);
     tl_tensor y = probed_step(l, w, x_t, state, aux, e);
     if (tl_tape_status(l->tape) == TL_OK)
-        find_gates(l, from, &found);
+        find_gates(l, mark, x_t, &found);
     for (int k = 0; k < S; k++)
         tl_scan_next(s, carry[k], state[k]);
     tl_scan_close(s);

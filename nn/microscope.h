@@ -32,7 +32,9 @@ TL_API tl_microscope_opts tl_microscope_defaults(void);
 
 /* tl_microscope_gate -- how full one sigmoid or tanh of the step is. */
 typedef struct tl_microscope_gate {
-    char name[48]; /* its tl_name, or "sigmoid 2": the second one the step records */
+    /* its tl_name, or "sigmoid 2": the second one that the step records. If the step opens scopes
+     * (two cells in one), each scope counts for itself: "top/sigmoid 2" */
+    char name[96];
     int is_tanh;
     double *low;  /* [T] fraction of elements below opts.low; tanh: below -opts.flat */
     double *high; /* [T] above opts.high; tanh: above opts.flat */

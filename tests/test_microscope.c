@@ -1,5 +1,6 @@
 /* test_microscope.c -- tl_microscope_run against backpropagation by hand and against matrices whose
  * eigenvalues are known. */
+#include "core/memory.h"
 #include "core/print.h"
 #include "examples/by_hand.h"
 #include "nn/nn.h"
@@ -126,6 +127,60 @@ Test(microscope, gates_are_counted)
     tl_microscope_free(&m);
 }
 
+/* h' = tanh(h + f1 f2 f3), with gates in the scopes that two of them are given; names may be NULL. */
+static const char *scope[2], *name[3];
+static tl_tensor three_gates(const tl_cell *cell, const tl_tensor *w, tl_tensor x_t,
+                             tl_tensor *state, const tl_tensor *aux)
+{
+    (void)cell, (void)w, (void)x_t, (void)aux;
+    tl_tensor y = state[0];
+    for (int k = 0; k < 3; k++) {
+        if (k < 2 && scope[k])
+            tl_scope_open(state[0].tape, scope[k]);
+        tl_tensor gate = tl_sigmoid(tl_add(state[0], y));
+        y = tl_mul(y, name[k] ? tl_name(gate, name[k]) : gate);
+        if (k < 2 && scope[k])
+            tl_scope_close(state[0].tape);
+    }
+    return state[0] = tl_tanh(tl_add(state[0], y));
+}
+
+static void gates_are_called(const char *a, const char *b, const char *c, const char *d)
+{
+    tl_microscope m;
+    tl_err err = {0};
+    tl_cell cell = tl_cell_make("three", three_gates);
+    tl_cell_state_add(&cell, "h", "H");
+    tl_microscope_opts o = tl_microscope_defaults();
+    o.iterations = 0;
+    cr_assert_eq(tl_microscope_run(&cell, I, H, T, B, NULL, x, &o, &m, &err), TL_OK, "%s",
+                 err.message);
+    const char *const want[4] = {a, b, c, d};
+    cr_assert_eq(m.ngates, 4);
+    for (int i = 0; i < 4; i++)
+        cr_assert_str_eq(m.gate[i].name, want[i]);
+    tl_microscope_free(&m);
+}
+
+Test(microscope, gates_are_named_with_their_scope_where_there_are_several)
+{
+    gates_are_called("sigmoid 1", "sigmoid 2", "sigmoid 3", "tanh 1");
+    scope[0] = scope[1] = "one";
+    gates_are_called("one/sigmoid 1", "one/sigmoid 2", "sigmoid 1", "tanh 1");
+    scope[1] = "two";
+    gates_are_called("one/sigmoid 1", "two/sigmoid 1", "sigmoid 1", "tanh 1");
+    name[0] = name[1] = name[2] = "f";
+    gates_are_called("one/f", "two/f", "f", "tanh 1");
+    scope[0] = scope[1] = NULL;
+    gates_are_called("f", "f 2", "f 3", "tanh 1");
+    /* what is too long: the end of the scope, the start of the name, nothing cut within a letter */
+    scope[0] = "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4 first of all the cells there are";
+    name[0] = "the gate that forgets what there was \xc3\xa4\xc3\xa4\xc3\xa4";
+    gates_are_called("...\xc3\xa4 first of all the cells there are/the gate that forgets what "
+                     "there was \xc3\xa4",
+                     "f", "f 2", "tanh 1");
+}
+
 /* ---- as a table ------------------------------------------------------------------------------ */
 
 Test(microscope, a_line_for_each_step)
@@ -204,4 +259,40 @@ Test(microscope, radius_and_norm_of_known_matrices)
     radius_is(sheared, 0.5, sqrt((p + sqrt(p * p - 4 * q * q)) / 2));
     const double none[H * H] = {0};
     radius_is(none, 0, 0);
+}
+
+/* ---- short of memory ------------------------------------------------------------------------- */
+
+static int look_and_write(tl_microscope *m, char **csv)
+{
+    tl_microscope_opts o = tl_microscope_defaults();
+    tl_err err = {0};
+    tl_cell cell = tl_lstm_cell(NULL);
+    o.iterations = 1;
+    int code = tl_microscope_run(&cell, I, 2, 2, B, values, x, &o, m, &err);
+    cr_assert(code == TL_OK || strstr(err.message, "memory"), "%s", err.message);
+    *csv = code == TL_OK ? tl_microscope_csv(m) : NULL;
+    return *csv ? TL_OK : code == TL_OK ? TL_ENOMEM : code;
+}
+
+Test(microscope, every_allocation_may_fail, .timeout = 300)
+{
+    tl_microscope m;
+    char *want, *csv = NULL;
+    fill();
+    cr_assert_eq(look_and_write(&m, &want), TL_OK);
+    tl_microscope_free(&m);
+    int failures = 0, code = TL_ENOMEM;
+    for (long n = 1; n < 100000 && code != TL_OK; n++, failures += code != TL_OK) {
+        tl__fail_after(n);
+        code = look_and_write(&m, &csv);
+        tl__fail_after(0);
+        cr_assert(code == TL_ENOMEM || code == TL_OK, "allocation %ld: got %d", n, code);
+        tl_microscope_free(&m);
+    }
+    cr_assert_eq(code, TL_OK);
+    cr_assert_str_eq(csv, want);
+    cr_assert(failures > 100, "only %d allocations failed", failures);
+    tl_string_free(csv);
+    tl_string_free(want);
 }

@@ -127,3 +127,53 @@ Test(tape, reset_inside_an_open_scan_or_no_grad_is_refused)
     cr_assert_eq(tl_tape_status(tape), TL_ESTATE);
     tl_tape_free(tape);
 }
+
+/* ---- walking over what was recorded ---------------------------------------------------------- */
+
+Test(tape, a_node_says_what_it_was_recorded_as)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    const float v[6] = {1, 2, 3, 4, 5, 6};
+    tl_input_f32(tape, tl_shape1(6), v);
+    uint32_t mark = tl_tape_mark(tape);
+    tl_scope_open(tape, "lstm");
+    tl_scope_open(tape, "step");
+    tl_tensor y = tl_name(tl_tanh(tl_tape_at(tape, 0)), "y");
+    tl_scope_close(tape);
+    tl_scope_close(tape);
+    cr_assert_eq(tl_tape_nodes(tape), mark + 1);
+    tl_tensor same = tl_tape_at(tape, mark);
+    cr_assert(same.tape == y.tape && same.slot == y.slot && same.generation == y.generation);
+    cr_assert_str_eq(tl_tensor_op(same), "tanh");
+    cr_assert_str_eq(tl_tensor_name(same), "y");
+    cr_assert_str_eq(tl_tensor_scope(same), "lstm/step");
+    cr_assert_str_eq(tl_tensor_name(tl_tape_at(tape, 0)), "");
+    cr_assert_str_eq(tl_tensor_scope(tl_tape_at(tape, 0)), "");
+    tl_tape_reset(tape);
+    cr_assert_str_eq(tl_tensor_op(y), "");
+    cr_assert_str_eq(tl_tensor_name(y), "");
+    cr_assert_str_eq(tl_tensor_scope(y), "");
+    cr_assert_str_eq(tl_tensor_op((tl_tensor){0}), "");
+    cr_assert_null(tl_tape_at(tape, 0).tape);
+    cr_assert_null(tl_tape_at(NULL, 0).tape);
+    tl_tape_free(tape);
+}
+
+Test(tape, a_closed_body_and_the_scan_itself_are_no_values)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    const float v[6] = {1, 2, 3, 4, 5, 6};
+    tl_tensor xs = tl_input_f32(tape, tl_shape1(6), v);
+    tl_scan s = tl_scan_open(tape, 6, NULL);
+    uint32_t in_body = tl_tape_mark(tape);
+    tl_tensor y = tl_tanh(tl_scan_each(s, xs));
+    cr_assert_str_eq(tl_tensor_op(tl_tape_at(tape, y.slot)), "tanh");
+    cr_assert_str_eq(tl_tensor_scope(tl_tape_at(tape, y.slot)), "scan");
+    tl_scan_close(s);
+    tl_tensor all = tl_scan_stacked(s, y);
+    for (uint32_t k = in_body; k < all.slot; k++)
+        cr_assert_null(tl_tape_at(tape, k).tape, "node %u", k);
+    cr_assert_eq(tl_tape_at(tape, all.slot).tape, tape);
+    cr_assert_eq(tl_tape_status(tape), TL_OK);
+    tl_tape_free(tape);
+}
