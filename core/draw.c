@@ -317,6 +317,7 @@ static int make_columns(tl_drawing *d)
             continue;
         }
         title_of(d, b, title, sizeof title);
+        tl__draw_plain(title);
         uint32_t c = d->ncolumns;
         for (uint32_t o = 0; o < d->ncolumns && title[0]; o++)
             c = strcmp(title, d->columns[o].title) ? c : o;

@@ -32,7 +32,8 @@ TL_API tl_draw_opts tl_draw_defaults(void);
  * of the forward pass likewise: no line leads there.
  *
  * tl_tape_dot -- the same boxes for Graphviz, where such values are dotted lines and scopes nested
- * clusters. tl_tape_latex -- the drawing of tl_tape_svg in TikZ, a standalone document.
+ * clusters. tl_tape_latex -- the drawing of tl_tape_svg in TikZ, a document of one page that
+ * pdflatex takes as it is; names beyond ASCII, Latin 1 and Greek are question marks there.
  *
  * err may be NULL. Freed with tl_string_free; NULL after an error: TL_ENOMEM; TL_ERANGE, more boxes
  * than opts->limit. The tape is not changed. */

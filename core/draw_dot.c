@@ -10,7 +10,7 @@ static void put_quoted(tl_text *t, const char *text)
     for (; *text; text++) {
         if (*text == '"' || *text == '\\')
             tl__put(t, "\\%c", *text);
-        else if ((unsigned char)*text >= 32)
+        else
             tl__put(t, "%c", *text);
     }
 }
@@ -58,6 +58,7 @@ static void go_to(tl_text *t, const char *from, const char *to, uint32_t *cluste
         memcpy(name, c, n < sizeof name ? n : sizeof name - 1);
         c += n;
         tl__put(t, "  subgraph cluster_%u {\n  label=\"", (*clusters)++);
+        tl__draw_plain(name);
         put_quoted(t, name);
         tl__put(t, "\";\n");
     }

@@ -13,7 +13,7 @@ static void put_xml(tl_text *t, const char *text)
         const unsigned char c = (unsigned char)*text;
         if (c == '<' || c == '>' || c == '&' || c == '"')
             tl__put(t, "&#%d;", c);
-        else if (c >= 32)
+        else
             tl__put(t, "%c", c);
     }
 }

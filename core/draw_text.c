@@ -2,6 +2,7 @@
 #include "core/attr_text.h"
 #include "core/drawing.h"
 #include "core/space.h"
+#include "core/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -179,6 +180,18 @@ static void cut(char *line)
         memcpy(line + at, "...", 4);
 }
 
+void tl__draw_plain(char *text)
+{
+    const size_t size = strlen(text);
+    for (size_t at = 0, n; at < size; at += n) {
+        uint32_t code = 0;
+        n = (size_t)tl__utf8_next(text + at, size - at, &code);
+        if (n == 0 || code < 32 || code == 127 || code >= 0xfffe)
+            text[at] = '?';
+        n = n ? n : 1;
+    }
+}
+
 static char *next_line(tl_box *b)
 {
     return b->nlines < TL_BOX_LINES ? b->line[b->nlines++] : NULL;
@@ -302,5 +315,7 @@ void tl__draw_texts(tl_drawing *d)
             forward_lines(d, b);
         else
             adjoint_lines(d, b);
+        for (int i = 0; i < d->boxes[b].nlines; i++)
+            tl__draw_plain(d->boxes[b].line[i]);
     }
 }

@@ -84,6 +84,9 @@ TL_API void tl__draw_close(tl_drawing *d);
 uint32_t tl__draw_resolve(const tl_drawing *d, uint32_t slot, int64_t t);
 /* tl__draw_texts -- fills the lines of all boxes. */
 void tl__draw_texts(tl_drawing *d);
+/* tl__draw_plain -- what is no character that a picture can show (control characters, bytes that are
+ * not UTF-8) becomes a question mark. */
+TL_API void tl__draw_plain(char *text);
 /* tl__draw_layout -- places boxes and routes edges; TL_OK or TL_ENOMEM. */
 TL_API int tl__draw_layout(tl_drawing *d);
 
