@@ -123,6 +123,7 @@ static uint32_t open_copy(tl_sweep *w, uint32_t from)
     c->T = f->T;
     c->reverse = f->reverse;
     c->recompute = f->recompute;
+    c->budget = f->budget;
     c->draws = f->draws;
     c->scope = f->scope;
     c->outer_scope = f->outer_scope;

@@ -20,7 +20,7 @@
 
 tl_scan_opts tl_scan_defaults(void)
 {
-    tl_scan_opts o = {.reverse = 0, .lengths = {0}, .name = "scan", .recompute = 0};
+    tl_scan_opts o = {.reverse = 0, .lengths = {0}, .name = "scan", .recompute = 0, .budget = 0};
     return o;
 }
 
@@ -182,6 +182,12 @@ tl_scan tl_scan_open(tl_tape *tape, int64_t T, const tl_scan_opts *opts)
         tl_tape_fail(tape, TL_ERANGE, "tl_scan_open", "got T = %lld, want T >= 0", (long long)T);
         return none;
     }
+    if (o.budget < 0) {
+        tl_tape_fail(tape, TL_ERANGE, "tl_scan_open",
+                     "got a budget of %lld bytes, want one > 0, or 0 for no limit",
+                     (long long)o.budget);
+        return none;
+    }
     tl_tensor lengths = o.lengths.tape ? check_lengths(tape, o.lengths, T) : o.lengths;
     uint32_t outer_scope = tape->scope;
     tl_scope_open(tape, o.name ? o.name : "scan");
@@ -194,6 +200,7 @@ tl_scan tl_scan_open(tl_tape *tape, int64_t T, const tl_scan_opts *opts)
     f->T = T;
     f->reverse = o.reverse != 0;
     f->recompute = o.recompute != 0;
+    f->budget = o.budget;
     f->scope = tape->scope;
     f->outer_scope = outer_scope;
     tl_scan s = tl__scan_of(tape, index);

@@ -15,8 +15,28 @@
  *
  * Asking a recomputing scan for stacked values keeps those, of course. Nothing of such a body is
  * taken out of it to be computed for all steps at once (Chen et al. 2016, arXiv:1604.06174): to
- * save memory over a long loop at little cost, run an ordinary scan over some sqrt(T) steps inside
- * a recomputing one over the blocks. */
+ * save memory over a long loop at little cost, give it a budget.
+ *
+ * A budget is how many bytes what the gradient reads of the steps may take. The loop then runs with
+ * its adjoint a segment of S steps at a time: it keeps what it computes of one segment, and its
+ * state before some of the others, from which it runs again on the way back. Segments and states are
+ * chosen within the budget so that the fewest steps run (Griewank and Walther 2000; Gruslys et al.
+ * 2016, arXiv:1606.03401):
+ *
+ *     memory   S row + (s + 1) state <= budget      row: of one step; s states; S some periods
+ *     time     about (r + 1) T steps forward for T <= S C(s+r,s), so twice T for T <= S (s + 1)
+ *
+ * A training step (tl_backward and tl_commit) has the bits that it has without a budget, random
+ * draws included. Where a gradient stays on the tape for a further one, the loop without a budget
+ * keeps more and may add in another order: then they agree to rounding. Reading a loss before its
+ * gradient keeps nothing of the steps; the gradient runs them again.
+ *
+ * Beside the budget there are xs, stacked results that are asked for or read by something else than
+ * the loop's own gradient, the arrays between layers of loops, and a period's products. In segments
+ * run scans that lie in no other scan, with their first gradient; others, gradients of gradients and
+ * whatever stands against it run as without a budget, correctly (plan/ring.c). tl_plan_print says of
+ * a loop how many steps run at a time. A budget that is too small for one segment and two states is
+ * TL_ERANGE when run, with what would do. */
 #ifndef TL_CORE_SCAN_H
 #define TL_CORE_SCAN_H
 
@@ -38,6 +58,7 @@ typedef struct tl_scan_opts {
     int recompute;     /* the gradient computes the steps again instead of keeping what it reads of
                           them: memory for the carries only, [T,...] of nothing else; about one
                           more forward pass of time */
+    int64_t budget;    /* bytes for what the gradient reads of the steps, see above; 0: no limit */
 } tl_scan_opts;
 
 TL_API tl_scan_opts tl_scan_defaults(void);

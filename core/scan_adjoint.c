@@ -177,6 +177,7 @@ static tl_scan open_adjoint(tl_tape *tape, uint32_t frame)
     o.reverse = !f->reverse;
     o.name = name;
     o.recompute = f->recompute;
+    o.budget = f->budget;
     const uint32_t scope = tape->scope;
     tape->scope = 0;
     tl_scan a = tl_scan_open(tape, f->T, &o);

@@ -65,6 +65,7 @@ static tl_recur_out scanned(const tl_recur *r, const tl_tensor *aux, int every)
     opts.lengths = r->lengths;
     opts.name = "step";
     opts.recompute = r->recompute;
+    opts.budget = r->budget;
     tl_scan s = tl_scan_open(r->x.tape, tl_dim(r->x, 0), &opts);
 
     tl_tensor carry[TL_CELL_STATES], state[TL_CELL_STATES];

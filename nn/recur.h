@@ -14,6 +14,7 @@ typedef struct tl_recur {
     tl_tensor lengths;     /* [B] i32, or inert */
     int reverse, unroll;
     int recompute; /* of the scan, see tl_scan_opts */
+    int64_t budget;
 
     /* Probes: tensors of zeros that make derivatives with respect to one time step visible; NULL
      * without. Not together with lengths. */

@@ -193,6 +193,7 @@ static tl_recur_out run_layer(const tl_sequence *s, int layer, int direction, tl
     r.reverse = direction;
     r.unroll = args->unroll;
     r.recompute = args->recompute;
+    r.budget = args->budget;
     char name[32];
     snprintf(name, sizeof name, "l%d%s", layer, direction ? "_reverse" : "");
     if (nested)

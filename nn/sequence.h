@@ -62,7 +62,9 @@ typedef struct tl_sequence_args {
     int every_state; /* fill out.every, default 0 */
     int recompute;   /* the gradient computes the steps again instead of keeping what it reads of
                         them: memory for states only; default 0 */
-    int unroll;      /* record every step instead of a scan: the reference for tests; default 0 */
+    int64_t budget; /* bytes for what the gradient reads of the steps, for each layer and direction;
+                        core/scan.h says what that costs; default 0: no limit */
+    int unroll;     /* record every step instead of a scan: the reference for tests; default 0 */
 } tl_sequence_args;
 
 TL_API tl_sequence_args tl_sequence_args_defaults(void);

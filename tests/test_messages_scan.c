@@ -214,12 +214,35 @@ static int nested(tl_tape *tape, int n)
     return tl_eval(1, &v);
 }
 
+/* with_budget -- the gradient of a scan of 500 steps. */
+static int with_budget(tl_tape *tape, int64_t bytes)
+{
+    tl_scan_opts o = tl_scan_defaults();
+    o.budget = bytes;
+    tl_tensor h0 = tl_full(tape, TL_F32, tl_shape2(2, 4), 0.5), x = tl_add(h0, h0);
+    tl_scan s = tl_scan_open(tape, 500, &o);
+    tl_tensor h = tl_scan_carry(s, x);
+    tl_scan_next(s, h, tl_tanh(tl_mul(h, x)));
+    tl_scan_close(s);
+    tl_tensor y = tl_sum_all(tl_scan_last(s, h)), g;
+    tl_grad(1, &y, NULL, 1, &x, &g);
+    return tl_eval(1, &g);
+}
+
+RECORDS(budget_negative, with_budget(tape, -1))
+RETURNS(budget_small, with_budget(tape, 100))
 RETURNS(nested_too_deep, nested(tape, 16))
 RECORDS(gather_in_step, gathers(tape, 0))
 RECORDS(gather_in_step_reverse, gathers(tape, 1))
 
 static const row rows[] = {
     ROW(open_negative, ERANGE, "tl_scan_open: got T = -1, want T >= 0"),
+    ROW(budget_negative, ERANGE,
+        "tl_scan_open: got a budget of -1 bytes, want one > 0, or 0 for no limit"),
+    ROW(budget_small, ERANGE,
+        "run: got a budget of 100 bytes for a scan of 500 steps, want at least 256: 64 bytes for "
+        "each "
+        "of 2 steps, 64 for each of two states"),
     ROW(lengths_dtype, EDTYPE, "tl_scan_open: lengths: got f32 [2], want i32 [B]"),
     ROW(lengths_rank, ESHAPE, "tl_scan_open: lengths: got i32 [2,1], want i32 [B]"),
     ROW(lengths_value, ERANGE, "lengths: check_range: got 4 as element 1, want 0 to 3"),

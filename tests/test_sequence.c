@@ -301,11 +301,12 @@ Test(sequence, gradients_of_scan_and_loop_agree)
 }
 
 /* slab_of -- bytes that a gradient by all parameters takes while it is computed. */
-static size_t slab_of(const tl_sequence *s, int recompute)
+static size_t slab_of(const tl_sequence *s, int recompute, int64_t budget)
 {
     cr_assert_eq(tl_tape_reset(tape), TL_OK);
     tl_sequence_args a = tl_sequence_args_defaults();
     a.recompute = recompute;
+    a.budget = budget;
     tl_tensor x = tl_ones(tape, TL_F64, tl_shape3(400, B, I));
     cr_assert_eq(tl_backward(tl_sum_all(tl_sequence_apply(s, x, &a).state[0])), TL_OK);
     cr_assert_eq(tl_commit(tape), TL_OK, "%s", tl_tape_error(tape));
@@ -315,8 +316,19 @@ static size_t slab_of(const tl_sequence *s, int recompute)
 Test(sequence, recomputing_keeps_the_states_only)
 {
     tl_sequence *s = lstm_of(NULL);
-    const size_t kept = slab_of(s, 0), again = slab_of(s, 1);
+    const size_t kept = slab_of(s, 0, 0), again = slab_of(s, 1, 0);
     cr_assert(again < kept / 2, "%zu bytes, %zu when recomputing", kept, again);
+    tl_sequence_free(s);
+}
+
+Test(sequence, a_budget_is_kept)
+{
+    const size_t states = 2 * (size_t)B * H * sizeof(double);
+    tl_sequence *s = lstm_of(NULL);
+    tl__set_period_rows(4 * B);
+    const size_t kept = slab_of(s, 0, 0), few = slab_of(s, 0, (int64_t)(60 * states));
+    cr_assert(few < kept / 2, "%zu bytes, %zu with a budget", kept, few);
+    tl__set_period_rows(0);
     tl_sequence_free(s);
 }
 

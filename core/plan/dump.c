@@ -184,7 +184,7 @@ static void put_operand(tl_dump *d, const tl_instr *i, uint32_t k)
     tl__put(&d->text, name ? "%s" : "b%.0s%u", name ? name : "", l.buffer);
     for (uint32_t c = 0; c < o->ncoef; c++) {
         const int64_t step = o->coef[c], ahead = step > 0 && rest > 0 ? rest / step : 0;
-        if (step == 0)
+        if (step == 0 || c == TL_SEGMENT)
             continue;
         tl__put(&d->text, moves++ ? ",t" : "[t");
         if (c > 0)
@@ -224,6 +224,10 @@ static void put_fate(tl_dump *d, const tl_instr *i, int alone)
     }
     if (i->shared && !alone)
         put_remark(d, &between, "shared");
+    if (i->segments)
+        put_remark(d, &between,
+                   i->phase == TL_PRE ? "some steps at a time, before the loop"
+                                      : "some steps at a time, before the adjoint");
     if (i->wait && !alone)
         put_remark(d, &between, "waits");
 }
@@ -260,6 +264,13 @@ static void put_instr(tl_dump *d, const tl_instr *i, int indent, int alone)
     tl__put(&d->text, "\n");
 }
 
+static void put_segments(tl_dump *d, uint32_t block, const tl_plan_segments *s)
+{
+    tl__put(&d->text, ", %lld at a time", (long long)s->size);
+    if (block == s->ahead)
+        tl__put(&d->text, ", run again from %lld states", (long long)s->slots);
+}
+
 static void put_block(tl_dump *d, const tl_plan_block *b)
 {
     const int indent = (int)(2 * b->depth), alone = b->alone || d->p->workers == 1;
@@ -270,9 +281,12 @@ static void put_block(tl_dump *d, const tl_plan_block *b)
             continue;
         }
         const tl_plan_block *body = &d->p->block[i->block];
-        tl__put(&d->text, "%*sloop, %lld steps%s%s  | #%u\n", indent, "", (long long)body->T,
-                body->reverse ? ", last to first" : "", body->alone && !alone ? ", one thread" : "",
-                d->n++);
+        tl__put(&d->text, "%*sloop, %lld steps%s%s", indent, "", (long long)body->T,
+                body->reverse ? ", last to first" : "",
+                body->alone && !alone ? ", one thread" : "");
+        if (body->segments != TL_NONE)
+            put_segments(d, i->block, &d->p->segments[body->segments]);
+        tl__put(&d->text, "  | #%u\n", d->n++);
         put_block(d, body);
         d->n--; /* counted by the loop above */
     }

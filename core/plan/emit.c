@@ -174,6 +174,7 @@ static void emit_block(tl_emitter *e, uint32_t b)
     to->reverse = from->reverse;
     to->draws = from->draws;
     to->alone = from->alone;
+    to->segments = from->segments;
     to->first = (uint32_t)e->p->ninstrs;
     to->instr = tl__emit_alloc(e, from->nsteps + 1, sizeof *to->instr);
     for (uint32_t k = 0; k < from->nsteps && !g->code; k++) {
@@ -184,6 +185,8 @@ static void emit_block(tl_emitter *e, uint32_t b)
         i->node = g->val[s->val.at[0]].node;
         i->shared = s->shared;
         i->wait = s->wait;
+        i->segments = g->val[s->val.at[0]].segments;
+        i->phase = s->phase;
         if (s->kind == TL_STEP_TILE) {
             tl__emit_tile(e, i, s);
         } else if (s->kind == TL_STEP_BAND) {
@@ -199,7 +202,7 @@ static void emit_block(tl_emitter *e, uint32_t b)
         tl__note_make(&e->notes, i, s);
         if (s->phase == TL_PRE)
             to->steps = to->ninstrs;
-        if (s->phase != TL_POST)
+        if (s->phase != TL_POST || b == 0)
             to->trail = to->ninstrs;
     }
     for (uint32_t k = 0; k < from->norder && !g->code; k++)
@@ -267,7 +270,39 @@ static void measure(const tl_graph *g, tl_plan *p)
             registers = bytes > registers ? bytes : registers;
             p->most = i->noperands > p->most ? i->noperands : p->most;
         }
-    p->scratch_bytes = tl__operand_bytes(p->most) + p->local_bytes + (registers + 63) / 64 * 64;
+    for (uint32_t k = 0; k < p->nsegments; k++) {
+        const size_t bytes = (size_t)p->segments[k].slots * sizeof(int64_t);
+        p->turn_bytes = bytes > p->turn_bytes ? (bytes + 63) / 64 * 64 : p->turn_bytes;
+    }
+    p->scratch_bytes =
+        tl__operand_bytes(p->most) + p->local_bytes + p->turn_bytes + (registers + 63) / 64 * 64;
+}
+
+/* emit_segments -- what runs in segments, and room for the states behind the slab's buffers. */
+static void emit_segments(tl_emitter *e)
+{
+    tl_graph *g = e->g;
+    e->p->segments = tl__emit_alloc(e, g->nsegments + 1, sizeof *e->p->segments);
+    for (uint32_t k = 0; k < g->nsegments && !g->code; k++) {
+        const tl_segments *from = &g->segments[k];
+        tl_plan_segments *to = &e->p->segments[e->p->nsegments++];
+        to->ahead = from->ahead;
+        to->back = from->back;
+        to->size = from->size;
+        to->count = (g->block[from->ahead].T + from->size - 1) / from->size;
+        to->slots = from->slots;
+        to->nstate = from->nstate;
+        to->state = tl__emit_alloc(e, from->nstate + 1, sizeof *to->state);
+        to->bytes = tl__emit_alloc(e, from->nstate + 1, sizeof *to->bytes);
+        for (uint32_t i = 0; i < from->nstate && !g->code; i++) {
+            to->state[i] = operand_of(e, from->state[i]);
+            to->bytes[i] = tl__root_bytes(g, from->state[i]);
+            to->state_bytes += (to->bytes[i] + 63) / 64 * 64;
+        }
+        e->p->slab_bytes = (e->p->slab_bytes + 63) / 64 * 64;
+        to->kept = (int64_t)e->p->slab_bytes;
+        e->p->slab_bytes += (size_t)(to->slots + 1) * to->state_bytes;
+    }
 }
 
 static void emit_survivors(tl_emitter *e)
@@ -309,6 +344,7 @@ void tl__emit(tl_plan *p, tl_graph *g)
     p->nblocks = g->nblocks;
     for (uint32_t b = 0; b < g->nblocks && !g->code; b++)
         emit_block(&e, b);
+    emit_segments(&e);
     emit_survivors(&e);
     tl__notes_close(&e.notes, e.base, e.offset);
     if (!g->code)

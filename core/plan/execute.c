@@ -9,6 +9,7 @@
  * the same. */
 #include "core/plan/execute.h"
 
+#include "core/plan/revolve.h"
 #include "core/plan/watch.h"
 
 #include <stdio.h>
@@ -31,11 +32,12 @@ typedef struct tl_worker {
     int index, count; /* of how many; 0 of 1 in what worker 0 runs alone */
     uint64_t met;     /* meetings so far */
     int64_t position[TL_POSITIONS];
-    int64_t time;      /* steps of this period */
+    int64_t time;      /* steps of this period or segment */
     uint64_t draws;    /* of the steps before this one, in all loops around */
     char **data;       /* operands of a tile */
     tl_strided *array; /* operands of a call */
     char *local;       /* values of its own */
+    int64_t *turns;    /* the states that are kept (revolve.h) */
     void *registers;   /* of a tile */
     tl_tally *tally;   /* of the plan's first instruction, NULL: nobody counts */
 } tl_worker;
@@ -72,7 +74,8 @@ static void fail(const tl_worker *w, const tl_instr *i, uint32_t depth, int code
         f->code = code;
         f->op = i->op;
         f->node = i->node;
-        f->depth = depth;
+        f->depth = i->segments ? 1 : depth;
+        f->is_segment = i->segments != 0;
         memcpy(f->position, w->position, sizeof f->position);
         snprintf(f->message, sizeof f->message, "%s", message[0] ? message : tl_strerror(code));
         atomic_store_explicit(&run->failure, place_of(w), memory_order_relaxed);
@@ -101,7 +104,10 @@ void tl__fault_text(const tl_fault *f, char *text, size_t size)
     size_t n = (size_t)snprintf(text, size, "%s", f->message);
     for (uint32_t d = 0; d < f->depth && n < size; d++)
         n += (size_t)snprintf(text + n, size - n, "%s%lld",
-                              d ? ", " : " at t=", (long long)f->position[d]);
+                              d               ? ", "
+                              : f->is_segment ? " of the steps from t="
+                                              : " at t=",
+                              (long long)f->position[d]);
 }
 
 /* share_of -- the worker's part of `units` things. */
@@ -208,17 +214,21 @@ static void run_period(tl_worker *w, const tl_plan_block *b, int64_t first, int6
         meet(w);
 }
 
-static void run_loop(tl_worker *w, const tl_plan_block *b)
+/* run_steps -- steps [from, to) of a loop; `from` begins a period. */
+static void run_steps(tl_worker *w, const tl_plan_block *b, int64_t from, int64_t to)
 {
     const uint64_t draws = w->draws;
-    const int64_t P = b->period ? b->period : b->T > 0 ? b->T : 1, periods = (b->T + P - 1) / P;
+    const int64_t P = b->period   ? b->period
+                      : to > from ? to - from
+                                  : 1,
+                  periods = (to - from + P - 1) / P;
     const int count = w->count;
     if (b->alone && w->index > 0)
         return;
     w->count = b->alone ? 1 : count;
     for (int64_t k = 0; k < periods; k++) {
-        const int64_t first = (b->reverse ? periods - 1 - k : k) * P;
-        run_period(w, b, first, b->T - first < P ? b->T - first : P, draws);
+        const int64_t first = from + (b->reverse ? periods - 1 - k : k) * P;
+        run_period(w, b, first, to - first < P ? to - first : P, draws);
         if (w->count == 1 && has_failed(w))
             break;
     }
@@ -226,7 +236,7 @@ static void run_loop(tl_worker *w, const tl_plan_block *b)
     w->draws = draws;
 }
 
-/* clip -- shortens the first axis of some operands to the steps of this period. */
+/* clip -- shortens the first axis of some operands to the steps of this period or segment. */
 static void clip(const tl_worker *w, const tl_instr *i, tl_shape *shape)
 {
     for (uint32_t k = 0; k < i->noperands; k++) {
@@ -240,9 +250,12 @@ static void clip(const tl_worker *w, const tl_instr *i, tl_shape *shape)
 
 static void tile(tl_worker *w, const tl_instr *i)
 {
+    const int64_t extent = i->clip ? w->time : i->extent;
     if (i->shared && w->count > 1)
-        tl__tile_run_part(i->tile, w->data, w->registers, share_of(w, i->extent, 0),
-                          share_of(w, i->extent, 1));
+        tl__tile_run_part(i->tile, w->data, w->registers, share_of(w, extent, 0),
+                          share_of(w, extent, 1));
+    else if (i->clip)
+        tl__tile_run_part(i->tile, w->data, w->registers, 0, extent);
     else
         tl__tile_run(i->tile, w->data, w->registers);
 }
@@ -276,7 +289,7 @@ static void run_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
     memcpy(w->array, i->array, i->noperands * sizeof *w->array);
     for (uint32_t k = 0; k < i->noperands; k++)
         w->array[k].data = address(w, &i->operand[k]);
-    tl_shape shape[3];
+    tl_shape shape[8]; /* as many as clip has bits */
     if (i->clip)
         clip(w, i, shape);
     if (i->kind == TL_INSTR_CALL)
@@ -300,6 +313,87 @@ static void watch_instr(tl_worker *w, const tl_instr *i, uint32_t depth)
         fail(w, &(tl_instr){.op = watch.op, .node = watch.node}, 0, TL_ENAN, watch.message);
 }
 
+/* ---- segments (budget.c) --------------------------------------------------------------------- */
+
+/* run_moved -- what runs for a segment, before the loop or before its adjoint. */
+static void run_moved(tl_worker *w, uint32_t segments, tl_phase phase)
+{
+    const tl_plan_block *b = &w->x->plan->block[0];
+    for (uint32_t k = 0; k < b->ninstrs; k++) {
+        const tl_instr *i = &b->instr[k];
+        if (i->segments != segments + 1 || i->phase != phase)
+            continue;
+        tl_tally *tally = w->tally ? w->tally + b->first + k : NULL;
+        uint64_t start = tally ? tl__profile_clock() : 0;
+        meet(w);
+        if (!has_failed(w))
+            (w->x->watched ? watch_instr : run_instr)(w, i, b->depth);
+        if (tally)
+            tl__tally(tally, &start);
+    }
+}
+
+/* run_segment -- the n-th one in the direction of the loop `ahead`, of it or of its adjoint, with
+ * what is computed for it. */
+static void run_segment(tl_worker *w, uint32_t segments, int64_t n, int is_back)
+{
+    const tl_plan_segments *s = &w->x->plan->segments[segments];
+    const tl_plan_block *ahead = &w->x->plan->block[s->ahead],
+                        *b = is_back ? &w->x->plan->block[s->back] : ahead;
+    const int64_t first = (ahead->reverse ? s->count - 1 - n : n) * s->size,
+                  last = ahead->T - first < s->size ? ahead->T : first + s->size;
+    w->position[0] = w->position[TL_SEGMENT] = first;
+    w->time = last - first;
+    run_moved(w, segments, is_back ? TL_POST : TL_PRE);
+    meet(w);
+    run_steps(w, b, first, last);
+    meet(w);
+}
+
+/* move_state -- keeps or restores the state of the loop. */
+static void move_state(tl_worker *w, const tl_plan_segments *s, int64_t slot, int restores)
+{
+    char *kept = w->x->slab + s->kept + slot * (int64_t)s->state_bytes;
+    for (uint32_t k = 0; k < s->nstate && w->index == 0; k++) {
+        char *at = address(w, &s->state[k]);
+        memcpy(restores ? at : kept, restores ? kept : at, s->bytes[k]);
+        kept += (s->bytes[k] + 63) / 64 * 64;
+    }
+    meet(w);
+}
+
+/* run_turns -- the schedule until the loop has run for the first time; from there on if is_back.
+ * What comes after the first time finds the state after the last step as it was. */
+static void run_turns(tl_worker *w, uint32_t segments, int is_back)
+{
+    const tl_plan_segments *s = &w->x->plan->segments[segments];
+    tl_revolve r = tl__revolve_open(s->count, s->slots, w->turns);
+    int had_back = 0;
+    for (;;) {
+        const tl_turn t = tl__revolve_next(&r);
+        had_back |= t.kind == TL_TURN_BACK;
+        if (t.kind == TL_TURN_END || (had_back && !is_back))
+            break;
+        if (had_back != is_back)
+            continue;
+        if (t.kind == TL_TURN_KEEP || t.kind == TL_TURN_RESTORE)
+            move_state(w, s, t.slot, t.kind == TL_TURN_RESTORE);
+        for (int64_t n = t.at; t.kind == TL_TURN_RUN && n < t.to; n++)
+            run_segment(w, segments, n, 0);
+        if (t.kind == TL_TURN_BACK)
+            run_segment(w, segments, t.at, 1);
+    }
+    move_state(w, s, s->slots, is_back);
+}
+
+static void run_loop(tl_worker *w, const tl_plan_block *b)
+{
+    if (b->segments == TL_NONE)
+        run_steps(w, b, 0, b->T);
+    else
+        run_turns(w, b->segments, b == &w->x->plan->block[w->x->plan->segments[b->segments].back]);
+}
+
 static void run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint32_t to)
 {
     tl_tally *tally = w->tally ? w->tally + b->first + from : NULL;
@@ -309,6 +403,8 @@ static void run_instrs(tl_worker *w, const tl_plan_block *b, uint32_t from, uint
             meet(w);
         if (i->kind == TL_INSTR_LOOP)
             run_loop(w, &w->x->plan->block[i->block]);
+        else if (i->segments)
+            ; /* run_moved() */
         else if (!has_failed(w) || i->kind == TL_INSTR_BAND)
             (w->x->watched ? watch_instr : run_instr)(w, i, b->depth);
         if (tally)
@@ -327,7 +423,8 @@ static void work(void *context, int index, int count)
     w.array = (tl_strided *)(void *)scratch;
     w.data = (char **)(void *)(w.array + p->most);
     w.local = scratch + tl__operand_bytes(p->most);
-    w.registers = w.local + p->local_bytes;
+    w.turns = (int64_t *)(void *)(w.local + p->local_bytes);
+    w.registers = w.local + p->local_bytes + p->turn_bytes;
     w.tally = index == 0 ? x->tally : NULL;
     run_instrs(&w, &p->block[0], 0, p->block[0].ninstrs);
 }

@@ -40,6 +40,7 @@ typedef struct tl_fault {
     const tl_op *op;
     uint32_t node; /* ordinal, TL_NONE */
     uint32_t depth;
+    int is_segment;             /* it was computed for some steps, from position[0] on */
     int64_t position[TL_DEPTH]; /* of the loops around */
     char message[460];
 } tl_fault;

@@ -95,8 +95,8 @@ void tl__iteration_strides(const tl_graph *g, uint32_t operand, const tl_shape *
 static int is_fusible(const tl_graph *g, const tl_val *v, uint32_t src)
 {
     const tl_val *u = &g->val[src];
-    if (!tl__is_pointwise(u) || u->block != v->block || u->phase != v->phase || u->solo ||
-        v->solo || !(g->passes & TL_PASS_FUSE))
+    if (!tl__is_pointwise(u) || u->block != v->block || u->phase != v->phase ||
+        u->segments != v->segments || u->solo || v->solo || !(g->passes & TL_PASS_FUSE))
         return 0;
     return tl_shape_equal(tl__iteration(&u->shape), tl__iteration(&v->shape));
 }
@@ -209,7 +209,8 @@ static void group(tl_graph *g, tl_groups *t, uint32_t v)
     uint32_t at = hash_group(x->level, family, &shape) & (t->size - 1);
     for (; t->table[at] != TL_NONE; at = (at + 1) & (t->size - 1)) {
         const tl_val *first = &g->val[g->step[t->table[at]].val.at[0]];
-        if (first->block == x->block && first->phase == x->phase && first->level == x->level &&
+        if (first->block == x->block && first->phase == x->phase &&
+            first->segments == x->segments && first->level == x->level &&
             family_of(g, t, g->step[t->table[at]].val.at[0]) == family &&
             tl_shape_equal(tl__iteration(&first->shape), shape))
             break;

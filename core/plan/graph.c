@@ -137,6 +137,7 @@ static uint32_t add_block(tl_graph *g, uint32_t parent, uint32_t loop)
     b->depth = parent == TL_NONE ? 0 : g->block[parent].depth + 1;
     b->loop = loop;
     b->T = 1;
+    b->segments = TL_NONE;
     if (b->depth > TL_DEPTH)
         tl__graph_fail(g, TL_EUNSUPPORTED, "scans inside scans: got %u, want %d at most", b->depth,
                        TL_DEPTH);
@@ -156,6 +157,8 @@ static void add_loop(tl_graph *g, const tl_tape *tape, const tl_stretch *s, uint
     block->T = f->T;
     block->reverse = f->reverse;
     block->draws = f->draws;
+    block->budget = f->budget;
+    block->adjoint = f->replays;
     if (tl__grow(&block->carry, &block->carries_capacity, f->ncarries + 1, sizeof *block->carry)) {
         tl__graph_fail(g, TL_ENOMEM, "no memory for %u carries", f->ncarries);
         return;

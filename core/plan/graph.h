@@ -16,8 +16,9 @@
 enum {
     TL_DEPTH = 6, /* loops inside loops at most */
     /* positions that an address may depend on: of the loop at each depth, then of the first step
-     * of its period */
-    TL_POSITIONS = 2 * TL_DEPTH
+     * of its period; last the first step of the segment (budget.c) */
+    TL_SEGMENT = 2 * TL_DEPTH,
+    TL_POSITIONS
 };
 
 /* tl_phase -- when a value of a body is computed: in every step, or once for all steps of a period
@@ -85,7 +86,9 @@ typedef struct tl_val {
     uint8_t within;  /* TL_VIA_ROW: rows of a period */
     uint8_t clip; /* bit k: the first axis of operand k (of the result behind them) is the steps of
                        a period, of which the last may have fewer */
-    uint8_t inside; /* lies in registers or scratch: takes no room */
+    uint8_t inside;    /* lies in registers or scratch: takes no room */
+    uint32_t led;      /* of what was hoisted: bit k, operand k has the steps as its first axis */
+    uint32_t segments; /* it is computed for one segment of these at a time, plus one; else 0 */
     /* storage */
     tl_via via;
     uint32_t base;
@@ -104,10 +107,12 @@ typedef struct tl_gcarry {
 
 typedef struct tl_block {
     uint32_t parent, depth, loop;
-    int64_t T, period; /* steps; of a period, 0: there are none */
-    int reverse;
-    int alone; /* worker 0 runs it (share.c) */
+    int64_t T, period;    /* steps; of a period, 0: there are none */
+    int reverse, adjoint; /* adjoint: of another loop */
+    int alone;            /* worker 0 runs it (share.c) */
     uint64_t draws;
+    int64_t budget;    /* bytes, 0: none (budget.c) */
+    uint32_t segments; /* that it runs in, TL_NONE */
     tl_gcarry *carry;
     uint32_t ncarries, carries_capacity;
     uint32_t *order; /* needed values, topological */
@@ -115,6 +120,14 @@ typedef struct tl_block {
     uint32_t *steps; /* instructions in running order */
     uint32_t nsteps;
 } tl_block;
+
+/* tl_segments -- a loop and its adjoint that run a segment of steps at a time. (budget.c) */
+typedef struct tl_segments {
+    uint32_t ahead, back; /* the blocks */
+    int64_t size, slots;  /* steps of a segment, states that are kept */
+    uint32_t *state;      /* roots of what `ahead` hands from step to step */
+    uint32_t nstate;
+} tl_segments;
 
 typedef struct tl_step tl_step;
 
@@ -126,6 +139,8 @@ typedef struct tl_graph {
     uint32_t nblocks, blocks_capacity;
     tl_step *step; /* steps.h */
     uint32_t nsteps, steps_capacity;
+    tl_segments *segments;
+    uint32_t nsegments;
     uint32_t *slot_block; /* scratch of building */
     unsigned passes;      /* that are on (core/run.h) */
     int code;             /* TL_OK, or why planning failed */
@@ -180,6 +195,7 @@ TL_API void tl__pass_settle(tl_graph *g);
 TL_API void tl__pass_period(tl_graph *g);
 TL_API void tl__pass_lower(tl_graph *g);
 TL_API void tl__pass_address(tl_graph *g);
+TL_API void tl__pass_budget(tl_graph *g);
 TL_API void tl__pass_pack(tl_graph *g);
 TL_API void tl__pass_fuse(tl_graph *g);
 TL_API void tl__pass_band(tl_graph *g);

@@ -191,6 +191,7 @@ static void lead(tl_hoist *h, uint32_t v)
         g->val[w].i = i;
         g->val[w].node = x.node;
         g->val[w].origin = TL_ORIGIN_HOISTED;
+        g->val[w].led = led_mask(h, &x);
     }
     h->led[v] = w;
     uint32_t *in = tl__graph_alloc(g, 1, sizeof *in);

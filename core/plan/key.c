@@ -120,12 +120,13 @@ static void write_body(tl_writer *w, uint32_t frame)
     const tl_frame *f = &w->tape->frames[frame];
     for (uint32_t k = 0; k < f->nnodes && !w->failed; k++)
         write_node(w, f->nodes[k], 0);
-    uint64_t *at = room(w, 3 + 2 * f->ncarries);
+    uint64_t *at = room(w, 4 + 2 * f->ncarries);
     if (!at || w->failed)
         return;
     *at++ = (uint64_t)f->T;
     *at++ = f->draws;
-    *at++ = (uint64_t)f->reverse | (uint64_t)f->ncarries << 32;
+    *at++ = (uint64_t)f->budget;
+    *at++ = (uint64_t)f->reverse | (uint64_t)f->replays << 1 | (uint64_t)f->ncarries << 32;
     for (uint32_t i = 0; i < f->ncarries; i++) {
         const tl_carry *c = &f->carries[i];
         *at++ = w->s->ordinal[c->source] | (uint64_t)w->s->ordinal[c->init] << 32;

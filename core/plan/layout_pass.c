@@ -91,6 +91,35 @@ static void find_spans(tl_pack *p)
     }
 }
 
+/* extend_segments -- what a loop touches that runs again beside its adjoint lives until then. */
+static void extend_segments(tl_pack *p)
+{
+    tl_graph *g = p->g;
+    for (uint32_t n = 0; n < g->nsegments; n++) {
+        const uint32_t ahead = g->segments[n].ahead;
+        const uint32_t at = g->step[g->val[g->block[g->segments[n].back].loop].step].place;
+        for (uint32_t v = 0; v < g->nvals; v++) {
+            const tl_val *x = &g->val[v];
+            if (!x->needed || !tl__graph_within(g, x->block, ahead))
+                continue;
+            for (uint32_t i = 0; i <= x->nin; i++) {
+                const tl_val *u = &g->val[i < x->nin ? x->in[i] : v];
+                if (u->resolved && p->touched[u->address.root] &&
+                    g->val[u->address.root].block == 0)
+                    touch(p, u->address.root, 0, at);
+            }
+        }
+    }
+}
+
+/* last_place -- of the instruction that body b runs in last. */
+static uint32_t last_place(const tl_graph *g, uint32_t b)
+{
+    const uint32_t k = g->block[b].segments;
+    const uint32_t last = k != TL_NONE ? g->segments[k].back : b;
+    return g->step[g->val[g->block[last].loop].step].place;
+}
+
 static int by_size(const void *a, const void *b)
 {
     const tl_span *x = a, *y = b;
@@ -258,7 +287,7 @@ static void pack_block(tl_pack *p, uint32_t b, const uint8_t *fresh, const uint3
     for (uint32_t c = 1; c < g->nblocks; c++) {
         const uint32_t s = g->val[g->block[c].loop].step;
         if (g->block[c].parent == b && s != TL_NONE && p->body_bytes[c] > 0)
-            span[n++] = (tl_span){TL_NONE, c, g->step[s].place, g->step[s].place, p->body_bytes[c]};
+            span[n++] = (tl_span){TL_NONE, c, g->step[s].place, last_place(g, c), p->body_bytes[c]};
     }
     qsort(span, n, sizeof *span, by_first);
     /* workers run through the steps of a body without waiting: nothing is used twice there */
@@ -298,6 +327,7 @@ size_t tl__plan_layout(tl_graph *g, size_t start, int64_t *offset)
     if (g->code)
         return 0;
     find_spans(&p);
+    extend_segments(&p);
     for (uint32_t v = 0; v < g->nvals; v++)
         count[g->val[v].block]++;
     for (uint32_t b = 1; b < g->nblocks; b++)

@@ -8,6 +8,8 @@
  *         stacked(next)   [-------------------]   stacked(carry): rows 0 .. T-1, last: row T
  *                                                 (in reverse read in row p+1, written to row p)
  *
+ *     (not in a loop with a budget, which stacks its carries like all else)
+ *
  *     carry i, only handed on   one room of one row; arrange.c has next written into it if safe
  *     stacked(v)                v is written into row p of the result, or settles (settle.c)
  *     summed(v)                 a carry that starts at zero, s' = s + v; a product adds by itself
@@ -156,8 +158,9 @@ static void make_room(tl_graph *g, uint32_t b, uint32_t i)
         c.next = tl__graph_copy(g, c.next, b, shape);
     if (g->code)
         return;
-    const int history =
-        find_stacked(g, b, c.source, 0) != TL_NONE || find_stacked(g, b, c.next, 0) != TL_NONE;
+    /* in segments the state is kept where a segment begins: no row of another one is read */
+    const int history = block.budget == 0 && (find_stacked(g, b, c.source, 0) != TL_NONE ||
+                                              find_stacked(g, b, c.next, 0) != TL_NONE);
     const int64_t read = block.reverse ? 1 : 0, first = block.reverse ? block.T : 0,
                   last = block.reverse ? 0 : block.T;
     uint32_t start = tl__graph_copy(g, c.init, block.parent, shape);

@@ -101,6 +101,20 @@ static int is_lead(const tl_periods *p, uint32_t v, const uint32_t *readers)
            readers[v] > 0 && (readers[v] == x->uses || x->settled) && time_of(p, x, 0, &label) != 0;
 }
 
+/* leads_elsewhere -- whether product v is what another loop with a budget begins its steps with. It
+ * is made there then, where it can be made again. */
+static int leads_elsewhere(const tl_periods *p, uint32_t v)
+{
+    const tl_graph *g = p->g;
+    for (uint32_t u = 0; u < p->n; u++) {
+        const tl_val *e = &g->val[u];
+        if (e->needed && e->op == &tl_op_each && e->in[0] == v && e->block != p->block &&
+            g->block[e->block].budget > 0 && !g->block[e->block].adjoint)
+            return 1;
+    }
+    return 0;
+}
+
 /* is_trail -- whether x is made of what the loop stacks. A product that adds into another one is
  * moved with it. */
 static tl_move is_trail(const tl_periods *p, const tl_val *x)
@@ -383,6 +397,8 @@ static void find(tl_periods *p, uint32_t *readers)
         const tl_val *x = &g->val[v];
         uint32_t led = 0;
         p->kind[v] = (uint8_t)(is_lead(p, v, readers) ? LEADS : is_trail(p, x));
+        if (p->kind[v] == KEEPS_TIME && leads_elsewhere(p, v))
+            p->kind[v] = STAYS;
         if (p->kind[v] == LEADS || p->kind[v] == KEEPS_TIME)
             led = time_of(p, x, 0, &label);
         else if (p->kind[v] == SUMS_TIME)

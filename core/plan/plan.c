@@ -2,7 +2,7 @@
  *
  *     stretch --> graph --> same --> recompute --> simplify --> join
  *                 hoist --> lift --> sink --> narrow                 what is computed
- *                 settle --> period --> lower --> address --> pack   where
+ *                 settle --> period --> lower --> address --> budget --> pack   where
  *                 fuse --> band --> arrange --> share --> layout, emit --> plan   when and how */
 #include "core/plan/plan.h"
 #include "core/plan/note.h"
@@ -43,6 +43,7 @@ static void run_passes(tl_graph *g, tl_plan *p)
     tl__graph_mark(g);
     tl__graph_order(g);
     tl__pass_address(g);
+    tl__pass_budget(g);
     if (on & TL_PASS_PACK)
         tl__pass_pack(g);
     tl__graph_order(g); /* addresses may have asked for copies */

@@ -77,16 +77,19 @@ typedef struct tl_instr {
     uint32_t pack; /* base that it packs into, unless the binding has it ready; 0 */
     int accumulate;
     const tl_note *note;
-    uint8_t shared; /* each worker runs a part; else worker 0 runs it */
-    uint8_t wait;   /* all workers meet before it */
-    int64_t extent; /* of the axis along which a tile is cut; the parts of a call */
-    uint32_t clip;  /* bit k: the first axis of array k is the steps of a period */
+    uint8_t shared;    /* each worker runs a part; else worker 0 runs it */
+    uint8_t wait;      /* all workers meet before it */
+    int64_t extent;    /* of the axis along which a tile is cut; the parts of a call */
+    uint32_t clip;     /* bit k: the first axis of array k is the steps of a period or segment */
+    uint32_t segments; /* it runs for each segment of these, plus one; 0: not so */
+    uint8_t phase;     /* then before the loop (TL_PRE) or the adjoint (TL_POST) */
 } tl_instr;
 
 typedef struct tl_plan_block {
     uint32_t depth;
     int64_t T, period;  /* steps; of a period, 0: there are none */
     int reverse, alone; /* worker 0 runs it */
+    uint32_t segments;  /* that it runs in, TL_NONE */
     uint64_t draws;
     uint32_t ninstrs;
     uint32_t first; /* number of its first instruction among those of all blocks */
@@ -97,6 +100,19 @@ typedef struct tl_plan_block {
     int has_time;
     tl_operand time;
 } tl_plan_block;
+
+/* tl_plan_segments -- a loop and its adjoint that run a segment of steps at a time (budget.c). The
+ * states that are kept lie in the slab, the one after the last step behind the others. */
+typedef struct tl_plan_segments {
+    uint32_t ahead, back; /* blocks */
+    int64_t size, count;  /* steps of one, how many */
+    int64_t slots;
+    tl_operand *state; /* what is kept */
+    size_t *bytes;
+    uint32_t nstate;
+    size_t state_bytes;
+    int64_t kept; /* where in the slab */
+} tl_plan_segments;
 
 typedef enum tl_base_kind {
     TL_BASE_SLAB,
@@ -151,11 +167,14 @@ typedef struct tl_plan {
     uint32_t nbases;
     tl_plan_block *block;
     uint32_t nblocks;
+    tl_plan_segments *segments;
+    uint32_t nsegments;
     tl_survivor *survivor;
     uint32_t nsurvivors;
     size_t slab_bytes;
     size_t scratch_bytes; /* that each thread which runs it takes beside the slab */
     size_t local_bytes;   /* of it for values that each thread has to itself */
+    size_t turn_bytes;    /* of it for the schedule of segments */
     int workers;          /* threads that it is worth running with */
     uint32_t most;        /* operands of an instruction */
     uint64_t ninstrs;

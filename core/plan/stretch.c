@@ -137,12 +137,15 @@ static void find_survivors(tl_stretch *s, const tl_tape *tape, int nroots, const
         keep(s, tape, roots[i]);
 }
 
-/* want_residuals -- has the scans that will run record what their adjoints read. */
+/* want_residuals -- has the scans that will run record what their adjoints read. One with a budget
+ * keeps nothing of the kind: its gradient runs it again. */
 static int want_residuals(const tl_stretch *s, tl_tape *tape)
 {
     for (uint32_t k = 0; k < s->nlist; k++) {
         const tl_node *n = &tape->nodes[s->list[k]];
         if (n->op->kind != TL_LOOP || n->no_grad)
+            continue;
+        if (tape->frames[n->attr.i[0]].budget > 0)
             continue;
         int code = tl__scan_want_residuals(tape, (uint32_t)n->attr.i[0]);
         if (code)
