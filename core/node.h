@@ -60,7 +60,7 @@ typedef struct tl_frame {
     uint8_t recompute; /* tl_scan_opts.recompute */
     uint8_t replays;   /* an adjoint's: draws are those of the scan it is the adjoint of */
     int64_t T;
-    int64_t budget; /* tl_scan_opts.budget; an adjoint's is that of its scan */
+    int64_t budget;  /* tl_scan_opts.budget; an adjoint's is that of its scan */
     uint32_t *nodes; /* slots of the body's nodes in topological order; may grow after close
                         (results of inner scans, masks). Frame 0 keeps no list: its nodes are those
                         with frame == 0, in slot order */

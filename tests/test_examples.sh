@@ -117,6 +117,7 @@ check "gru_vs_lstm refuses a missing text" refuses "$out/none.txt"
 check "bptt_by_hand agrees" "$examples/bptt_by_hand"
 check "rtrl agrees and keeps nothing over time" "$examples/rtrl"
 check "meta_learning: the gradient agrees, the rate learns" "$examples/meta_learning"
+check "long_text: the same bits within a budget, 64 MB" "$examples/long_text" "$text" 50000
 check "custom_cell learns" "$examples/custom_cell"
 check "truncation: cuts and windows computed anew agree" "$examples/truncation"
 check "read_the_tape prints and draws" "$examples/read_the_tape" "$out"

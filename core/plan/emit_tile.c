@@ -147,8 +147,9 @@ void tl__emit_tile(tl_emitter *e, tl_instr *to, const tl_step *s)
     to->clip = g->val[s->val.at[0]].clip;
     to->noperands = t->nin + t->nout;
     to->extent = dims.rank > 0 ? dims.dim[0] : 1;
-    to->tile = tl__tile_new(&e->p->arena, dims.rank, dims.dim, s->shared || to->clip ? 0 : -1, (int)t->nin,
-                            t->array, (int)t->nsteps, t->step, (int)t->nout, t->result);
+    to->tile =
+        tl__tile_new(&e->p->arena, dims.rank, dims.dim, s->shared || to->clip ? 0 : -1, (int)t->nin,
+                     t->array, (int)t->nsteps, t->step, (int)t->nout, t->result);
     to->operand = tl__emit_alloc(e, to->noperands + 1, sizeof *to->operand);
     if (!to->tile)
         tl__graph_fail(g, TL_ENOMEM, "no memory for a tile of the plan");
