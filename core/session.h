@@ -13,7 +13,8 @@
  * parameter has changed takes room to pack it, and products of more than a few rows may do so for
  * operands that change with every step, from the blocks that the library keeps for re-use. One
  * thread at a time uses a session; sessions, of one program too, are independent. Values are
- * row-major; results have the same bits as the tape's. */
+ * row-major; results have the same bits as the tape's where its plan is the same, else they are equal
+ * to rounding (core/plan/README.md: passes that change the order of sums). */
 #ifndef TL_CORE_SESSION_H
 #define TL_CORE_SESSION_H
 

@@ -140,11 +140,79 @@ static int record(tl_tape *tape, const tl_piece *p, const tl_tensor *in, int nou
                 : tl_tape_status(tape);
 }
 
+/* tl_former -- what tl_use gave of a parameter before it was set back. */
+typedef struct tl_former {
+    uint32_t usage, slot;
+    uint8_t bound;
+} tl_former;
+
+/* set_back -- makes tl_use give the leaves that the piece was recorded with, whatever was assigned
+ * or bound since; a leaf that fn was given may not be what it used, if it is bound now. Returns how
+ * many parameters that are. */
+static int set_back(tl_tape *tape, int nin, int n, const tl_tensor *in, tl_former *former)
+{
+    int count = 0;
+    for (uint32_t k = 0; k < tape->nusages; k++) {
+        tl_usage *u = &tape->usages[k];
+        uint32_t leaf = TL_NONE; /* the newest, if the piece reads older ones, too */
+        for (int i = 0; i < n; i++) {
+            const tl_node *node = &tape->nodes[in[i].slot];
+            if (node->op == &tl_op_use && node->store == &u->param->store &&
+                (i >= nin || !u->bound) &&
+                (leaf == TL_NONE || node->version > tape->nodes[leaf].version))
+                leaf = in[i].slot;
+        }
+        if (leaf == TL_NONE)
+            continue;
+        former[count++] = (tl_former){k, u->slot, u->bound};
+        u->slot = leaf;
+        u->bound = 1;
+    }
+    return count;
+}
+
+static void restore(tl_tape *tape, int count, const tl_former *former)
+{
+    for (int i = 0; i < count; i++) {
+        tape->usages[former[i].usage].slot = former[i].slot;
+        tape->usages[former[i].usage].bound = former[i].bound;
+    }
+}
+
+/* check_used -- that the nodes from `first` on read nothing else of before than in[] and the rule's
+ * own in[]: the gradient of anything else would be lost. Sets bit i of *given if they read given[i]
+ * beside what stands for it. */
+static int check_used(tl_tape *tape, uint32_t first, const tl_custom *q, const tl_tensor *in,
+                      uint32_t *given)
+{
+    char text[160];
+    for (uint32_t s = first; s < tape->nnodes; s++)
+        for (uint32_t k = 0; k < tape->nodes[s].nin; k++) {
+            const uint32_t slot = tape->nodes[s].in[k];
+            const tl_node *node = &tape->nodes[slot];
+            int known = (slot >= first && node->op != &tl_op_use) || node->dtype == TL_I32 ||
+                        node->op == &tl_op_const || node->op->kind == TL_LOOP;
+            for (int i = 0; i < q->nin && !known; i++) {
+                known = in[i].slot == slot || q->in[i].slot == slot;
+                if (known && in[i].slot != slot)
+                    *given |= 1u << i;
+            }
+            if (!known)
+                return tl_tape_fail(
+                    tape, TL_EINVAL, "tl_checkpoint",
+                    "the function, called again for the gradient, uses %s, which it did not use "
+                    "the first time, want the same again (was a parameter bound or a handle "
+                    "changed since?)",
+                    tl__describe(tape, slot, text, sizeof text));
+        }
+    return TL_OK;
+}
+
 /* sweep -- gradients of n tensors for which what they depend on does not count. */
 static void sweep(tl_tape *tape, int nout, const tl_tensor *out, const tl_tensor *g, int n,
                   const tl_tensor *by, tl_tensor *d)
 {
-    uint8_t former[MOST_IN];
+    uint8_t former[2 * MOST_IN];
     for (int i = 0; i < n; i++) {
         former[i] = tape->nodes[by[i].slot].no_grad;
         tape->nodes[by[i].slot].no_grad = 1;
@@ -158,24 +226,34 @@ static void again_rule(tl_custom *q)
 {
     const tl_piece *p = q->ctx;
     tl_tape *tape = q->g[0].tape;
-    tl_tensor in[MOST_IN], out[MOST_OUT] = {{0}}, by[MOST_IN], d[MOST_IN];
-    int place[MOST_IN], n = 0;
+    tl_tensor in[MOST_IN], out[MOST_OUT] = {{0}}, by[2 * MOST_IN], d[2 * MOST_IN];
+    tl_former former[MOST_IN];
+    int place[2 * MOST_IN], n = 0;
+    uint32_t given = 0;
     for (int i = 0; i < q->nin; i++)
         in[i] = i < p->nin ? after(q->in[i], q->g[0]) : q->in[i];
     const uint32_t first = tape->nnodes;
-    if (tl_tape_status(tape) || record(tape, p, in, q->nout, out))
+    if (tl_tape_status(tape))
+        return;
+    const int nformer = set_back(tape, p->nin, q->nin, q->in, former);
+    record(tape, p, in, q->nout, out);
+    restore(tape, nformer, former);
+    if (tl_tape_status(tape) || check_used(tape, first, q, in, &given))
         return;
     const uint32_t end = tape->nnodes;
-    for (int i = 0; i < q->nin; i++)
-        if ((q->need >> i & 1u) && tl_dtype_of(in[i]) != TL_I32) {
-            place[n] = i;
-            by[n++] = in[i];
+    for (int i = 0; i < 2 * q->nin; i++) {
+        const int k = i / 2, is_given = i % 2;
+        if ((q->need >> k & 1u) && tl_dtype_of(in[k]) != TL_I32 &&
+            (!is_given || (given >> k & 1u))) {
+            place[n] = k;
+            by[n++] = is_given ? q->in[k] : in[k];
         }
+    }
     sweep(tape, q->nout, out, q->g, n, by, d);
     for (uint32_t s = first; s < end && tape->no_grad; s++) /* nobody differentiates it again */
         tape->nodes[s].no_grad = tape->nodes[s].op != &tl_op_use;
     for (int k = 0; k < n; k++)
-        q->d[place[k]] = d[k];
+        q->d[place[k]] = k > 0 && place[k - 1] == place[k] ? tl_add(d[k - 1], d[k]) : d[k];
 }
 
 /* ---- the first ------------------------------------------------------------------------------- */

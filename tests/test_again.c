@@ -146,6 +146,82 @@ Test(again, parameters_used_inside_get_their_gradients)
     tl_params_free(set);
 }
 
+/* twice -- tanh(a b), where b is what ctx points at, or the parameter. */
+typedef struct second {
+    tl_tensor b;
+    tl_param *p;
+} second;
+
+static int twice(void *ctx, tl_tape *tape, int nin, const tl_tensor *in, int nout, tl_tensor *out)
+{
+    const second *u = ctx;
+    (void)nin, (void)nout;
+    out[0] = tl_tanh(tl_mul(in[0], u->p ? tl_use(tape, u->p) : u->b));
+    return tl_tape_status(tape);
+}
+
+static tl_param *three(tl_params *set)
+{
+    const double w[] = {0.5, -1, 2};
+    tl_param *p = tl_param_new(set, "w", tl_shape1(3), NULL);
+    cr_assert_not_null(p);
+    cr_assert_eq(tl_param_set_f64(p, w, 3), TL_OK);
+    return p;
+}
+
+/* d tanh(a a) / da = 2 a (1 - tanh(a a)^2): both ways to a count. */
+Test(again, what_is_given_may_be_used_beside_that)
+{
+    const double x[] = {0.5, -1, 2};
+    for (int by_parameter = 0; by_parameter < 2; by_parameter++) {
+        tl_tape *tape = check_tape(1);
+        tl_params *set = tl_params_new(TL_F64);
+        second u = {.p = by_parameter ? three(set) : NULL};
+        const tl_tensor a = u.p ? tl_use(tape, u.p) : tl_input_f64(tape, tl_shape1(3), x);
+        tl_tensor y, d;
+        double want[3];
+        u.b = a;
+        cr_assert_eq(tl_checkpoint(twice, &u, 1, &a, 1, &y), TL_OK);
+        tl_grad(1, &y, NULL, 1, &a, &d);
+        for (int k = 0; k < 3; k++)
+            want[k] = 2 * x[k] * (1 - tanh(x[k] * x[k]) * tanh(x[k] * x[k]));
+        assert_tensor(d, 3, want, 1e-13, 0);
+        tl_tape_free(tape);
+        tl_params_free(set);
+    }
+}
+
+/* As in meta-learning: the gradient of the inner loss, a checkpoint, is taken again after the
+ * parameter was bound to what that gradient made of it. */
+Test(again, a_parameter_may_be_bound_between_recording_and_gradient)
+{
+    double got[2][3];
+    for (int with = 0; with < 2; with++) {
+        tl_tape *tape = check_tape(1);
+        tl_params *set = tl_params_new(TL_F64);
+        second u = {.p = three(set)};
+        const tl_tensor w = tl_use(tape, u.p), a = check_random(tape, TL_F64, tl_shape1(3), 1);
+        tl_tensor y = {0}, d, dd, inner = {0};
+        for (int k = 0; k < 2; k++) {
+            inner = y;
+            if (with)
+                tl_checkpoint(twice, &u, 1, &a, 1, &y);
+            else
+                twice(&u, tape, 1, &a, 1, &y);
+            if (k == 0) {
+                tl_grad(1, &y, NULL, 1, &w, &d);
+                tl_bind(tape, u.p, tl_sub(w, d));
+            }
+        }
+        y = tl_add(y, inner);
+        tl_grad(1, &y, NULL, 1, &w, &dd);
+        cr_assert_eq(tl_read_f64(dd, got[with], 3), TL_OK, "%s", tl_tape_error(tape));
+        tl_tape_free(tape);
+        tl_params_free(set);
+    }
+    assert_allclose(3, got[1], got[0], 1e-13, 0);
+}
+
 /* ---- scans ----------------------------------------------------------------------------------- */
 
 static tl_tensor run_scan(tl_tensor x, block *b, int with, int recompute)

@@ -174,7 +174,7 @@ static int own_grad(int nin, tl_tensor a, tl_tensor out, int is_complete)
 }
 
 /* pieces -- functions for tl_checkpoint: ctx says which mistake. */
-enum { RETURNS_A_CODE, LEAVES_IT_UNSET, USES_MUCH, USES_A_BODY };
+enum { RETURNS_A_CODE, LEAVES_IT_UNSET, USES_MUCH, USES_A_BODY, USES_ANOTHER };
 
 static tl_tensor used_value;
 
@@ -184,7 +184,7 @@ static int piece(void *ctx, tl_tape *tape, int nin, const tl_tensor *in, int nou
     (void)nin, (void)nout;
     if (mistake == LEAVES_IT_UNSET)
         return TL_OK;
-    out[0] = mistake == USES_A_BODY ? tl_mul(in[0], used_value) : in[0];
+    out[0] = mistake >= USES_A_BODY ? tl_mul(in[0], used_value) : in[0];
     for (uint32_t k = 0; mistake == USES_MUCH && k < 24; k++) {
         tl_tensor t = used_value;
         t.slot += k;
@@ -221,6 +221,17 @@ static int checkpoint_uses_body(tl_tape *tape, tl_err *err)
     const tl_tensor h = tl_scan_carry(s, vector(tape, 3));
     used_value = tl_name(tl_tanh(h), "u");
     return checkpoint_of(h, 1, USES_A_BODY);
+}
+
+static int checkpoint_uses_another(tl_tape *tape, tl_err *err)
+{
+    static const int mistake = USES_ANOTHER;
+    (void)err;
+    tl_tensor a = tl_tanh(vector(tape, 3)), y, d;
+    used_value = tl_name(tl_tanh(a), "u");
+    tl_checkpoint(piece, (void *)(uintptr_t)&mistake, 1, &a, 1, &y);
+    used_value = tl_name(tl_tanh(used_value), "v");
+    return tl_grad(1, &y, NULL, 1, &a, &d);
 }
 
 RETURNS(checkpoint_code, checkpoint_of(vector(tape, 3), 1, RETURNS_A_CODE))
@@ -429,6 +440,9 @@ static const row rows[] = {
     ROW(checkpoint_uses_body, EFRAME,
         "scan: tl_checkpoint: the function uses u (recorded in scan) of a scan's body and is not "
         "given it: make it one of in[]"),
+    ROW(checkpoint_uses_another, EINVAL,
+        "tl_checkpoint: the function, called again for the gradient, uses v, which it did not use "
+        "the first time, want the same again (was a parameter bound or a handle changed since?)"),
     ROW(soft_scalar, ESHAPE, "cross_entropy_soft: got logits [], want [...,K]"),
     ROW(soft_shapes, ESHAPE,
         "cross_entropy_soft: got [2,3] and [2,4], want equal shapes (tl_reshape)"),
