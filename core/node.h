@@ -71,6 +71,8 @@ typedef struct tl_frame {
     uint32_t nresults, results_capacity;
     uint64_t draw0;      /* tape's counter when opened */
     uint64_t draws;      /* per iteration: K; known at close. If replays: -K, see replay.c */
+    uint64_t moved;      /* what the numbers of draws start from here beyond what they started from
+                            where they were recorded first; see replay.c */
     uint32_t time;       /* slot of the time leaf, TL_NONE if not asked for */
     uint32_t mask;       /* slot of the [B] mask in the body, TL_NONE without lengths */
     uint32_t first_slot; /* tape's node count when opened */
@@ -179,6 +181,8 @@ TL_API int tl__operands_ok(const tl_op *op, int n, const tl_tensor *in);
 /* tl__visible -- whether a value of frame f may be an operand in frame `in` (f is `in` or around
  * it). */
 TL_API int tl__visible(const tl_tape *tape, uint32_t f, uint32_t in);
+/* tl__moved -- tl_frame.moved of a frame and of all around it. */
+TL_API uint64_t tl__moved(const tl_tape *tape, uint32_t frame);
 /* tl__frame_enter -- makes `frame` (open or closed) the one that recording goes to; returns the
  * former, to be given to a second call that restores it. */
 TL_API uint32_t tl__frame_enter(tl_tape *tape, uint32_t frame);

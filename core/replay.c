@@ -8,7 +8,8 @@
  *   an inner loop                 copied, body and all; its results asked of the copy
  *
  * A draw of step t is number base + t K. The adjoint runs the steps from the last to the first, so
- * there it starts at base + (T-1) K and each step counts K back (tl_frame.replays).
+ * there it starts at base + (T-1) K and each step counts K back (tl_frame.replays, and .moved for the
+ * (T-1) K; the adjoint of the adjoint starts at base again).
  *
  * A copy of a body lists its nodes in the order of the original's: the same index, the same
  * value. What is appended to the original later, results of inner loops, is appended to the copy
@@ -20,17 +21,6 @@
 #include <stdlib.h>
 
 enum { NEEDED = 1 }; /* in how[] while values are brought over */
-
-/* shift -- what the number of a draw in the level's body has to start from in its adjoint's. */
-static uint64_t shift(const tl_sweep *w)
-{
-    uint64_t sum = 0;
-    for (; w && w->body; w = w->up) {
-        const tl_frame *f = &w->tape->frames[w->frame];
-        sum += (uint64_t)(f->T - 1) * f->draws;
-    }
-    return sum;
-}
 
 static uint32_t copy_of(const tl_sweep *w, uint32_t frame)
 {
@@ -77,7 +67,7 @@ static tl_tensor record_again(tl_sweep *w, const tl_node *n)
     if (t.tape) {
         tape->nodes[t.slot].name = n->name;
         if (n->op->kind == TL_RANDOM) {
-            tape->nodes[t.slot].draw = n->draw + shift(w);
+            tape->nodes[t.slot].draw = n->draw + tl__moved(tape, tape->frame) - tl__moved(tape, n->frame);
             tape->nodes[t.slot].seed = n->seed;
             tape->draw--; /* no new number */
         }
@@ -125,6 +115,7 @@ static uint32_t open_copy(tl_sweep *w, uint32_t from)
     c->recompute = f->recompute;
     c->budget = f->budget;
     c->draws = f->draws;
+    c->moved = f->moved;
     c->scope = f->scope;
     c->outer_scope = f->outer_scope;
     c->open = 0;

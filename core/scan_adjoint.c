@@ -184,7 +184,10 @@ static tl_scan open_adjoint(tl_tape *tape, uint32_t frame)
     if (!tape->code) {
         tape->frames[a.frame].outer_scope = scope;
         tape->frames[a.frame].replays = 1;
-        tape->frames[a.frame].draws = (uint64_t)0 - tape->frames[frame].draws;
+        tl_frame *to = &tape->frames[a.frame];
+        f = &tape->frames[frame];
+        to->draws = (uint64_t)0 - f->draws;
+        to->moved = f->moved + (uint64_t)(f->T - 1) * f->draws;
     }
     return a;
 }

@@ -423,6 +423,14 @@ uint32_t tl__frame_enter(tl_tape *tape, uint32_t frame)
     return former;
 }
 
+uint64_t tl__moved(const tl_tape *tape, uint32_t frame)
+{
+    uint64_t sum = 0;
+    for (; frame != TL_NONE; frame = tape->frames[frame].parent)
+        sum += tape->frames[frame].moved;
+    return sum;
+}
+
 int tl__visible(const tl_tape *tape, uint32_t f, uint32_t in)
 {
     while (in != TL_NONE && in != f)

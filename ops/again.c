@@ -89,31 +89,11 @@ typedef struct tl_piece {
     void *ctx;
     int nin; /* inputs of fn; what it uses beside them follows them in the rule's in[] */
     int train;
-    int replays; /* tl_frame.replays of the frame it was recorded in */
-    uint64_t seed, draw, draws;
+    uint64_t seed, draw;
+    uint64_t moved; /* of the frame it was recorded in: draws start from as much more elsewhere */
 } tl_piece;
 
 _Static_assert(sizeof(tl_piece) % sizeof(double) == 0, "a piece is a whole number of numbers");
-
-/* frame_of -- the frame of the node whose gradient is recorded; in forward mode the open one. */
-static uint32_t frame_of(const tl_tape *tape)
-{
-    const uint32_t of = tape->of;
-    return of != TL_NONE && tape->nodes[of].op == &tl_op_custom ? tape->nodes[of].frame
-                                                                : tape->frame;
-}
-
-/* steps_back -- how far the draws of the piece have to start from its own when the frame around is
- * that of an adjoint, whose first step is the last one (core/replay.c). */
-static uint64_t steps_back(const tl_tape *tape, uint32_t frame)
-{
-    uint64_t sum = 0;
-    for (; !tl__visible(tape, frame, tape->frame); frame = tape->frames[frame].parent) {
-        const tl_frame *f = &tape->frames[frame];
-        sum += (uint64_t)(f->T - 1) * f->draws;
-    }
-    return sum;
-}
 
 /* record -- fn on in[], with the draws that it had. */
 static int record(tl_tape *tape, const tl_piece *p, const tl_tensor *in, int nout, tl_tensor *out)
@@ -121,13 +101,8 @@ static int record(tl_tape *tape, const tl_piece *p, const tl_tensor *in, int nou
     const uint64_t seed = tape->seed, draw = tape->draw;
     const uint32_t no_grad = tape->no_grad;
     const int train = tape->train;
-    const uint32_t frame = frame_of(tape);
-    if (p->draws > 0 && tape->frames[frame].replays != p->replays)
-        return tl_tape_fail(tape, TL_EUNSUPPORTED, "tl_checkpoint",
-                            "a second derivative in a scan's body of a function that draws: leave "
-                            "the checkpoint out");
     tape->seed = p->seed;
-    tape->draw = p->draw + steps_back(tape, frame);
+    tape->draw = p->draw + tl__moved(tape, tape->frame) - p->moved;
     tape->train = p->train;
     tape->no_grad = 0; /* it is to be differentiated */
     const int code = p->fn(p->ctx, tape, p->nin, in, nout, out);
@@ -304,17 +279,14 @@ static int gather_used(tl_tape *tape, uint32_t first, int nin, tl_tensor *in)
     return n;
 }
 
-static int checkpoint(tl_tape *tape, const tl_piece *piece, const tl_tensor *in, int nout,
-                      tl_tensor *out)
+static int checkpoint(tl_tape *tape, tl_piece *p, const tl_tensor *in, int nout, tl_tensor *out)
 {
-    tl_piece own = *piece, *p = &own;
     tl_tensor all[MOST_IN], value[MOST_OUT] = {{0}};
     memcpy(all, in, (size_t)p->nin * sizeof *in);
     const uint32_t first = tape->nnodes;
     tl_no_grad_open(tape);
     const int code = p->fn(p->ctx, tape, p->nin, in, nout, value);
     tl_no_grad_close(tape);
-    p->draws = tape->draw - p->draw;
     if (code)
         return tl_tape_fail(tape, code, "tl_checkpoint", "the function returned %d (%s)", code,
                             tl_strerror(code));
@@ -345,13 +317,13 @@ int tl_checkpoint(tl_function fn, void *ctx, int nin, const tl_tensor *in, int n
                                     : tl_tape_fail(tape, TL_EINVAL, "tl_checkpoint",
                                                    "one of the inputs is the inert tensor");
     if (!code) {
-        const tl_piece p = {.fn = fn,
-                            .ctx = ctx,
-                            .nin = nin,
-                            .replays = tape->frames[tape->frame].replays,
-                            .seed = tape->seed,
-                            .draw = tape->draw,
-                            .train = tape->train};
+        tl_piece p = {.fn = fn,
+                      .ctx = ctx,
+                      .nin = nin,
+                      .train = tape->train,
+                      .seed = tape->seed,
+                      .draw = tape->draw,
+                      .moved = tl__moved(tape, tape->frame)};
         code = checkpoint(tape, &p, in, nout, out);
     }
     for (int k = 0; k < nout && code; k++)

@@ -29,10 +29,10 @@ TL_BEGIN_DECLS
  * is asked for, if it uses a tensor that it did not use before. It may not assign, keep or commit.
  * A tape that was cut (tl_cut) has new handles: tensors that fn uses beside in[] are then dead,
  * parameters by tl_use are not.
- * Errors: those of fn; TL_EUNSUPPORTED for a second derivative in a scan's body where fn draws;
- * TL_EINVAL for counts below 1, outputs above 16, or inputs and tensors used beside them above 24;
- * TL_EFRAME for a tensor of a scan's body that fn uses and is not given; TL_EDTYPE for outputs that
- * are i32 or of two dtypes. Returns TL_OK or the sticky error; after one all of out[] is inert.
+ * Errors: those of fn; TL_EINVAL for counts below 1, outputs above 16, or inputs and tensors used
+ * beside them above 24; TL_EFRAME for a tensor of a scan's body that fn uses and is not given;
+ * TL_EDTYPE for outputs that are i32 or of two dtypes. Returns TL_OK or the sticky error; after one
+ * all of out[] is inert.
  * Source: Chen et al. 2016, "Training deep nets with sublinear memory cost". */
 TL_API int tl_checkpoint(tl_function fn, void *ctx, int nin, const tl_tensor *in, int nout,
                          tl_tensor *out);

@@ -2,6 +2,7 @@
  * scans, nesting; and less memory. */
 #include "ops/again.h"
 
+#include "core/forward.h"
 #include "core/grad.h"
 #include "core/memory.h"
 #include "core/scan.h"
@@ -262,19 +263,56 @@ Test(again, in_the_body_of_a_scan)
     }
 }
 
-Test(again, draws_in_a_scan_at_order_2_are_refused)
+/* run_nested -- a scan over a scan, with draws in and around the inner one. */
+static tl_tensor run_nested(tl_tensor x, block *b, int with, int recompute)
 {
-    for (int recompute = 0; recompute < 2; recompute++) {
-        tl_tape *tape = check_tape(5);
-        const tl_tensor x = random_matrix(tape, TL_F64, 4, 1);
-        block b = {.layers = 2, .drop = 0.3};
-        b.w = random_matrix(tape, TL_F64, 4, 2);
-        const tl_tensor y = run_scan(x, &b, 1, recompute);
-        tl_tensor d, dd;
-        tl_grad(1, &y, NULL, 1, &x, &d);
-        tl_grad(1, &d, NULL, 1, &x, &dd);
-        assert_fails(tape, TL_EUNSUPPORTED, "of a function that draws: leave the checkpoint out");
-        tl_tape_free(tape);
+    tl_scan_opts o = tl_scan_defaults();
+    o.recompute = recompute;
+    const tl_scan s = tl_scan_open(x.tape, 3, &o);
+    tl_tensor h = tl_scan_carry(s, x), y = run_scan(chain(h, b, 1, with), b, with, recompute);
+    tl_scan_next(s, h, chain(y, b, 1, with));
+    tl_scan_close(s);
+    return tl_scan_last(s, h);
+}
+
+/* derivatives -- of y = f(x, w): the gradient by x, that of its squares by w, the tangent of y and
+ * the gradient of that one by w, the gradient's tangent. */
+static void derivatives(tl_tensor y, tl_tensor x, tl_tensor w, tl_tensor *out)
+{
+    const tl_tensor in[] = {x, w}, v[] = {tl_sin(x), tl_cos(w)};
+    tl_tensor d[2];
+    tl_grad(1, &y, NULL, 2, in, d);
+    const tl_tensor square = tl_sum_all(tl_add(tl_square(d[0]), tl_square(d[1])));
+    out[0] = d[0];
+    tl_grad(1, &square, NULL, 1, &w, &out[1]);
+    tl_jvp(2, in, v, 1, &y, &out[2]);
+    tl_grad(1, &out[2], NULL, 1, &w, &out[3]);
+    tl_jvp(2, in, v, 1, d, &out[4]);
+}
+
+Test(again, draws_in_scans_at_order_2)
+{
+    enum { N = 5 };
+    for (int way = 0; way < 4; way++) {
+        double *result[2][N];
+        for (int with = 0; with < 2; with++) {
+            tl_tape *tape = check_tape(5);
+            const tl_tensor x = random_matrix(tape, TL_F64, 4, 1);
+            block b = {.layers = 2, .drop = 0.3};
+            b.w = random_matrix(tape, TL_F64, 4, 2);
+            tl_tensor all[N];
+            derivatives((way & 2 ? run_nested : run_scan)(x, &b, with, way & 1), x, b.w, all);
+            for (int k = 0; k < N; k++) {
+                result[with][k] = check_values(all[k]);
+                cr_assert_not_null(result[with][k], "%s", tl_tape_error(tape));
+            }
+            tl_tape_free(tape);
+        }
+        for (int k = 0; k < N; k++) {
+            assert_allclose(16, result[1][k], result[0][k], 1e-11, 1e-13);
+            free(result[0][k]);
+            free(result[1][k]);
+        }
     }
 }
 

@@ -464,8 +464,6 @@ static const row rows[] = {
     ROW(categorical_nothing, ESHAPE, "categorical: got logits [3,0], want [...,K], K >= 1"),
 };
 
-static const left_out ops_left_out = {"a second derivative in a scan's body", "in test_again.c"};
-
 /* Its errors are on a tape that it frees; what it reports is compared in test_check_grad.c. */
 static const char *const own_tape[] = {"check_grad.c", NULL};
 
@@ -477,5 +475,5 @@ Test(messages_ops, say_what_came_and_what_was_wanted)
 Test(messages_ops, no_message_without_a_row)
 {
     walk_rows(COUNT(rows), rows);
-    check_sources("ops", 0, own_tape, 1, &ops_left_out);
+    check_sources("ops", 0, own_tape, 0, NULL);
 }
