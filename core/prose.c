@@ -1,5 +1,6 @@
 /* prose.c -- a growing string. */
 #include "core/prose.h"
+#include "core/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,24 @@ void tl__put(tl_text *t, const char *format, ...)
     }
     memcpy(t->data + t->used, line, length + 1);
     t->used += length;
+}
+
+void tl__put_xml(tl_text *t, size_t size, const char *text)
+{
+    while (size > 0) {
+        uint32_t code;
+        int n = tl__utf8_next(text, size, &code);
+        if (n == 0 || code == 0xFFFE || code == 0xFFFF)
+            tl__put(t, "\xEF\xBF\xBD");
+        else if (code < ' ' || (code >= 0x7F && code < 0xA0))
+            tl__put(t, " ");
+        else if (code < 0x80 && strchr("<>&\"'", (int)code))
+            tl__put(t, "&#%d;", (int)code);
+        else
+            tl__put(t, "%.*s", n, text);
+        text += n ? n : 1;
+        size -= (size_t)(n ? n : 1);
+    }
 }
 
 char *tl__text_end(tl_text *t)

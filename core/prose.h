@@ -14,6 +14,10 @@ typedef struct tl_text {
 /* tl__put -- appends; at most 1000 characters at once. */
 TL_API void tl__put(tl_text *t, const char *format, ...) TL_PRINTF(2, 3);
 
+/* tl__put_xml -- appends size bytes of text as XML has them: its own characters escaped, blanks for
+ * control characters, U+FFFD for what is not UTF-8. */
+TL_API void tl__put_xml(tl_text *t, size_t size, const char *text);
+
 /* tl__text_end -- the string, to be freed with tl__free (or tl_string_free by the user); NULL, and
  * what there was freed, after a failed allocation. */
 TL_API char *tl__text_end(tl_text *t);

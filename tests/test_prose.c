@@ -27,6 +27,27 @@ Test(prose, a_long_piece_is_cut)
     tl__free(text);
 }
 
+Test(prose, xml_has_no_way_to_break)
+{
+    static const char *const cases[][2] = {
+        {"a<b> & \"c\" 'd'", "a&#60;b&#62; &#38; &#34;c&#34; &#39;d&#39;"},
+        {"\xCE\xB4h \xE2\x82\xAC \xF0\x9D\x9C\xBA", "\xCE\xB4h \xE2\x82\xAC \xF0\x9D\x9C\xBA"},
+        {"tab\tline\n\x01\x7F\xC2\x85.", "tab line    ."},
+        {"cut \xCE", "cut \xEF\xBF\xBD"},
+        {"\x80\xC0\xAF|\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD|"
+                                      "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},
+        {"\xEF\xBF\xBE\xEF\xBF\xBF", "\xEF\xBF\xBD\xEF\xBF\xBD"}, /* no characters of XML */
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        tl_text t = {0};
+        tl__put(&t, "|");
+        tl__put_xml(&t, strlen(cases[k][0]), cases[k][0]);
+        char *text = tl__text_end(&t);
+        cr_assert_str_eq(text + 1, cases[k][1]);
+        tl__free(text);
+    }
+}
+
 Test(prose, without_memory_there_is_no_text)
 {
     tl_text t = {0};
