@@ -13,9 +13,9 @@ static tl_tensor after_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x
     tl_tensor h = state[0];                                             /* [B,H] */
     tl_tensor a = tl_linear(x, w[TL_W_IH], tl__bias(cell, w, TL_B_IH)); /* [B,3H]: r z n */
     tl_tensor b = tl_linear(h, w[TL_W_HH], tl__bias(cell, w, TL_B_HH)); /* [B,3H]: r z n */
-    tl_tensor r = tl_sigmoid(tl_add(tl_chunk(a, 3, 0), tl_chunk(b, 3, 0)));
-    tl_tensor z = tl_sigmoid(tl_add(tl_chunk(a, 3, 1), tl_chunk(b, 3, 1)));
-    tl_tensor n = tl_tanh(tl_add(tl_chunk(a, 3, 2), tl_mul(r, tl_chunk(b, 3, 2))));
+    tl_tensor r = tl_name(tl_sigmoid(tl_add(tl_chunk(a, 3, 0), tl_chunk(b, 3, 0))), "r");
+    tl_tensor z = tl_name(tl_sigmoid(tl_add(tl_chunk(a, 3, 1), tl_chunk(b, 3, 1))), "z");
+    tl_tensor n = tl_name(tl_tanh(tl_add(tl_chunk(a, 3, 2), tl_mul(r, tl_chunk(b, 3, 2)))), "n");
     return state[0] = tl_add(tl_mul(tl_rsub_scalar(z, 1), n), tl_mul(z, h));
 }
 
@@ -34,9 +34,10 @@ static tl_tensor before_step(const tl_cell *cell, const tl_tensor *w, tl_tensor 
         b_n = tl_part(bias, 0, 3, 2);
     }
     tl_tensor b = tl_linear(h, W_rz, b_rz); /* [B,2H]: r z */
-    tl_tensor r = tl_sigmoid(tl_add(tl_chunk(a, 3, 0), tl_chunk(b, 2, 0)));
-    tl_tensor z = tl_sigmoid(tl_add(tl_chunk(a, 3, 1), tl_chunk(b, 2, 1)));
-    tl_tensor n = tl_tanh(tl_add(tl_chunk(a, 3, 2), tl_linear(tl_mul(r, h), W_n, b_n)));
+    tl_tensor r = tl_name(tl_sigmoid(tl_add(tl_chunk(a, 3, 0), tl_chunk(b, 2, 0))), "r");
+    tl_tensor z = tl_name(tl_sigmoid(tl_add(tl_chunk(a, 3, 1), tl_chunk(b, 2, 1))), "z");
+    tl_tensor n =
+        tl_name(tl_tanh(tl_add(tl_chunk(a, 3, 2), tl_linear(tl_mul(r, h), W_n, b_n))), "n");
     return state[0] = tl_add(tl_mul(tl_rsub_scalar(z, 1), n), tl_mul(z, h));
 }
 

@@ -81,7 +81,8 @@ static int alike(const gates *found, int i)
     for (int j = 0; j < i; j++)
         n += !strcmp(tl_tensor_scope(found->at[j]), tl_tensor_scope(found->at[i])) &&
              (name[0] ? !strcmp(tl_tensor_name(found->at[j]), name)
-                      : !strcmp(tl_tensor_op(found->at[j]), tl_tensor_op(found->at[i])));
+                      : !tl_tensor_name(found->at[j])[0] &&
+                            !strcmp(tl_tensor_op(found->at[j]), tl_tensor_op(found->at[i])));
     return n;
 }
 
@@ -112,7 +113,8 @@ static void name_gate(tl_microscope_gate *gate, const gates *found, int i, const
              scope[0] ? "/" : "", fit(name, NAME), name, number);
 }
 
-/* find_gates -- among the nodes from `mark` on; inside is a tensor of the body, in no other scope. */
+/* find_gates -- among the nodes from `mark` on; inside is a tensor of the body, outside of scopes
+ * that the step opens. */
 static void find_gates(tl_look *l, uint32_t mark, tl_tensor inside, gates *found)
 {
     const size_t outer = strlen(tl_tensor_scope(inside));
@@ -275,6 +277,9 @@ int tl_microscope_run(const tl_cell *cell, int64_t I, int64_t H, int64_t T, int6
     result->H = H;
     result->T = T;
     result->B = B;
+    result->low = l.o.low;
+    result->high = l.o.high;
+    result->flat = l.o.flat;
     result->nstates = cell->nstates;
     for (int k = 0; k < cell->nstates; k++) {
         result->state[k] = cell->state[k].name;

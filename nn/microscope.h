@@ -14,6 +14,7 @@
 TL_BEGIN_DECLS
 
 #define TL_MICROSCOPE_GATES 16
+#define TL_MICROSCOPE_RUNS 16
 
 /* tl_microscope_loss -- records the loss, a single number, of the outputs y [T,B,H]. */
 typedef tl_tensor (*tl_microscope_loss)(tl_tensor y, void *user);
@@ -32,8 +33,8 @@ TL_API tl_microscope_opts tl_microscope_defaults(void);
 
 /* tl_microscope_gate -- how full one sigmoid or tanh of the step is. */
 typedef struct tl_microscope_gate {
-    /* its tl_name, or "sigmoid 2": the second one that the step records. If the step opens scopes
-     * (two cells in one), each scope counts for itself: "top/sigmoid 2" */
+    /* its tl_name, or "sigmoid 2": the second one without. If the step opens scopes (two cells in
+     * one), each scope counts for itself: "top/sigmoid 2" */
     char name[96];
     int is_tanh;
     double *low;  /* [T] fraction of elements below opts.low; tanh: below -opts.flat */
@@ -53,6 +54,7 @@ typedef struct tl_microscope {
     int jacobians;                /* whether the next two were computed */
     double *radius;               /* [T] spectral radius of J_t: largest |eigenvalue| */
     double *spectral_norm;        /* [T] spectral norm of J_t: largest singular value */
+    double low, high, flat;       /* the options' */
     int ngates;
     tl_microscope_gate gate[TL_MICROSCOPE_GATES]; /* the first that the step records */
     double *numbers, *gate_numbers;               /* owned: what the pointers point into */
@@ -89,6 +91,25 @@ TL_API void tl_microscope_free(tl_microscope *m);
  * spectral radius and norm if computed, low and high of each gate. 17 digits: the same numbers when
  * read. Freed with tl_string_free; NULL when memory is short. */
 TL_API char *tl_microscope_csv(const tl_microscope *m);
+
+/* tl_microscope_svg -- a picture of one run, three panels over t:
+ *
+ *     |dL/d state_t|        on a logarithmic axis, a line for each state
+ *     J_t                   spectral radius and norm, with a line at 1; if computed
+ *     gates                 above the middle the fraction that is open (a tanh: flat at +1),
+ *                           below it what is shut (flat at -1); if the step has any
+ *
+ * tl_microscope_compare_svg -- n runs in one picture, at most TL_MICROSCOPE_RUNS: |dL/d state_t| of
+ * the first state of each, and the spectral radius.
+ *
+ *   label[n]   what they are called; NULL: by their cells
+ *
+ * What is not finite has no point, a zero on a logarithmic axis neither; the legend counts them.
+ * Freed with tl_string_free; NULL when memory is short, m or one of them is NULL, or n is out of
+ * range. */
+TL_API char *tl_microscope_svg(const tl_microscope *m);
+TL_API char *tl_microscope_compare_svg(int n, const tl_microscope *const *m,
+                                       const char *const *label);
 
 TL_END_DECLS
 #endif
