@@ -365,3 +365,21 @@ void tl__graph_order(tl_graph *g)
         if (g->val[v].needed)
             visit(g, v, done);
 }
+
+int tl__is_computed(const tl_val *v)
+{
+    switch (v->op->kind) {
+    case TL_POINTWISE:
+        return v->nin > 0;
+    case TL_CONTRACTION:
+    case TL_REDUCTION:
+    case TL_GATHER:
+    case TL_RANDOM:
+    case TL_ASSEMBLE:
+        return 1;
+    case TL_OTHER:
+        return v->op == &tl__op_iota || v->op->run != NULL;
+    default:
+        return 0;
+    }
+}

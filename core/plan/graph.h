@@ -242,6 +242,10 @@ static inline uint32_t tl__home_of(const tl_graph *g, uint32_t v)
     return v;
 }
 
+/* tl__is_computed -- whether v is made by an instruction, or its pieces are; else it is somebody
+ * else's memory, or a view of it. */
+TL_API int tl__is_computed(const tl_val *v);
+
 static inline int tl__is_pointwise(const tl_val *v)
 {
     return v->op->kind == TL_POINTWISE && v->nin > 0;

@@ -27,22 +27,7 @@
 static int is_placeable(const tl_graph *g, uint32_t v, uint32_t block)
 {
     const tl_val *x = &g->val[tl__home_of(g, v)];
-    if (x->block != block || x->via != TL_OWN)
-        return 0;
-    switch (x->op->kind) {
-    case TL_POINTWISE:
-        return x->nin > 0;
-    case TL_CONTRACTION:
-    case TL_REDUCTION:
-    case TL_GATHER:
-    case TL_RANDOM:
-    case TL_ASSEMBLE:
-        return 1;
-    case TL_OTHER:
-        return x->op->run != NULL;
-    default:
-        return 0;
-    }
+    return x->block == block && x->via == TL_OWN && x->op != &tl__op_iota && tl__is_computed(x);
 }
 
 void tl__place(tl_graph *g, uint32_t v, tl_via via, uint32_t base, int64_t row, int64_t pace)

@@ -15,25 +15,6 @@ enum { MOST_OPERANDS = 7 }; /* of what moves: bits of clip */
 
 /* ---- who touches what ------------------------------------------------------------------------ */
 
-/* makes_step -- whether v is computed by an instruction, not somebody else's memory. */
-static int makes_step(const tl_val *x)
-{
-    switch (x->op->kind) {
-    case TL_POINTWISE:
-        return x->nin > 0;
-    case TL_CONTRACTION:
-    case TL_REDUCTION:
-    case TL_GATHER:
-    case TL_RANDOM:
-    case TL_ASSEMBLE: /* its pieces are */
-        return 1;
-    case TL_OTHER:
-        return x->op == &tl__op_iota || x->op->run != NULL;
-    default:
-        return 0;
-    }
-}
-
 static int who(const tl_pair *p, uint32_t block)
 {
     if (tl__graph_within(p->g, block, p->ahead))
@@ -149,7 +130,7 @@ static void sift(tl_pair *p)
         changed = 0;
         for (uint32_t w = 0; w < p->n; w++) {
             const tl_val *x = &g->val[w];
-            if (!x->needed || !makes_step(x))
+            if (!x->needed || !tl__is_computed(x))
                 continue;
             for (uint32_t k = 0; k <= x->nin; k++) {
                 const uint32_t v = k < x->nin ? x->in[k] : w;
@@ -172,7 +153,7 @@ static void note_touches(tl_pair *p)
     const tl_graph *g = p->g;
     for (uint32_t w = 0; w < p->n; w++) {
         const tl_val *x = &g->val[w];
-        if (!x->needed || !makes_step(x))
+        if (!x->needed || !tl__is_computed(x))
             continue;
         for (uint32_t k = 0; k <= x->nin; k++) {
             const uint32_t r = tl__root_of(p->g, k < x->nin ? x->in[k] : w);
@@ -219,8 +200,8 @@ static void begin(tl_pair *p)
     for (uint32_t w = 0; w < p->n; w++) {
         const tl_val *x = &g->val[w];
         const uint32_t r = tl__root_of(p->g, w);
-        p->moves[w] = x->needed && x->block == 0 && makes_step(x) && r != TL_NONE && p->ring[r] &&
-                      !(p->later[w] & 2) && is_by_rows(p, x) && !reads_state(p, w);
+        p->moves[w] = x->needed && x->block == 0 && tl__is_computed(x) && r != TL_NONE &&
+                      p->ring[r] && !(p->later[w] & 2) && is_by_rows(p, x) && !reads_state(p, w);
     }
 }
 
@@ -244,7 +225,7 @@ static int can_run_again(const tl_pair *p)
     }
     for (uint32_t w = 0; w < p->n; w++) {
         const tl_val *x = &g->val[w];
-        if (!x->needed || x->block != 0 || !makes_step(x))
+        if (!x->needed || x->block != 0 || !tl__is_computed(x))
             continue;
         const uint32_t r = tl__root_of(p->g, w);
         if (r != TL_NONE && !p->ring[r] && p->later[w] & 1 &&
