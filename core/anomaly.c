@@ -2,9 +2,10 @@
  *
  * Every operation is looked at, so a NaN that an operation reads was made by none before it: it
  * came from outside, with an input, a parameter or a state, and was at most moved since then. Those
- * few operations are walked back. */
+ * few operations are walked back (origin.c). */
 #include "core/anomaly.h"
 
+#include "core/origin.h"
 #include "core/plan/watch.h"
 #include "core/space.h"
 
@@ -85,6 +86,7 @@ void tl__watch_before(tl_watch *w, uint32_t n, const char *const *at)
 {
     const uint32_t seen = n < TL_WATCHED_MOST ? n : TL_WATCHED_MOST;
     w->n = w->note && w->note->place && seen > 0 ? seen - 1 : 0;
+    w->is_whole = n == seen;
     if (!w->note || !w->note->place || n == 0)
         return;
     for (uint32_t k = 0; k < w->n; k++)
@@ -93,13 +95,6 @@ void tl__watch_before(tl_watch *w, uint32_t n, const char *const *at)
 }
 
 /* ---- where it came from ---------------------------------------------------------------------- */
-
-/* moves -- whether results are operands' elements in other places. */
-static int moves(const tl_op *op)
-{
-    return op->kind == TL_VIEW || op->kind == TL_GATHER || op->kind == TL_ASSEMBLE ||
-           op->kind == TL_RESULT || op == &tl__op_copy || op == &tl_op_each;
-}
 
 static uint32_t slot_of(const tl_watch *w, uint32_t ordinal)
 {
@@ -115,38 +110,33 @@ static void look_live(const tl_node *n, tl_seen *s, tl_place *place)
          (const char *)n->buf->data + n->layout.offset * (int64_t)tl_dtype_size(n->dtype));
 }
 
-static uint32_t init_of(const tl_tape *tape, uint32_t slot)
+/* in_step -- the element of operand s that element r->first of a pointwise result is made of, if it
+ * is not finite either; else the operand's first such element. *is_there says which. */
+static int64_t in_step(const tl_watch *w, const tl_seen *s, int *is_there)
 {
-    const tl_frame *f = &tape->frames[tape->nodes[slot].frame];
-    for (uint32_t i = 0; i < f->ncarries; i++)
-        if (f->carries[i].source == slot)
-            return f->carries[i].init;
-    return TL_NONE;
+    const tl_seen *r = &w->seen[w->n];
+    const tl_shape *from = &s->place->shape, *to = &r->place->shape;
+    int64_t number = 0, rest = r->first, size = 1;
+    *is_there = w->op->kind == TL_POINTWISE && from->rank <= to->rank;
+    for (int a = to->rank - 1, b = from->rank - 1; *is_there && b >= 0; a--, b--) {
+        const int64_t i = from->dim[b] == 1 ? 0 : rest % to->dim[a];
+        *is_there = from->dim[b] == 1 || from->dim[b] == to->dim[a];
+        number += i * size;
+        size *= from->dim[b];
+        rest /= to->dim[a];
+    }
+    *is_there = *is_there && !isfinite(element(s, number));
+    return *is_there ? number : s->first;
 }
 
-/* origin -- the live value that a slot's NaN or infinity was moved from; TL_NONE: unknown. */
-static uint32_t origin(const tl_tape *tape, uint32_t slot, int depth)
+/* source_of -- where element `number` of operand s was moved from. */
+static tl_source source_of(const tl_watch *w, const tl_seen *s, int64_t number)
 {
-    enum { FAR = 64 };
-    if (slot == TL_NONE || depth == FAR)
-        return TL_NONE;
-    const tl_node *n = &tape->nodes[slot];
-    if (n->buf && n->life == TL_LIVE && n->op->kind != TL_VIEW) {
-        tl_seen seen;
-        tl_place place;
-        look_live(n, &seen, &place);
-        return is_bad(&seen) ? slot : TL_NONE;
-    }
-    if (n->op == &tl_op_const)
-        return isfinite(n->attr.r[0]) ? TL_NONE : slot;
-    if (n->op->kind == TL_LEAF && n->nin == 0)
-        return origin(tape, init_of(tape, slot), depth + 1);
-    uint32_t found = TL_NONE;
-    if (n->op == &tl_op_stacked)
-        return origin(tape, (uint32_t)n->attr.i[0], depth + 1);
-    for (uint32_t k = 0; moves(n->op) && k < n->nin && found == TL_NONE; k++)
-        found = origin(tape, n->in[k], depth + 1);
-    return found;
+    const uint32_t slot = slot_of(w, s->place->node);
+    if (slot == TL_NONE)
+        return (tl_source){TL_NONE, -1};
+    const int is_whole = tl_shape_equal(w->tape->nodes[slot].shape, s->place->shape);
+    return tl__origin(w->tape, slot, is_whole ? number : -1);
 }
 
 /* is_given -- whether a value came from outside the tape. */
@@ -252,11 +242,9 @@ static void put_operands(tl_watch *w)
  * not finite, preferably where the result is not either; -1. */
 static int64_t element_of(const tl_watch *w, const tl_seen *s, const tl_node *n)
 {
-    const tl_seen *r = &w->seen[w->n];
     const int64_t size = (int64_t)tl_dtype_size(n->dtype);
-    int64_t number = s->first;
-    if (tl_shape_equal(s->place->shape, r->place->shape) && !isfinite(element(s, r->first)))
-        number = r->first;
+    int is_there;
+    const int64_t number = in_step(w, s, &is_there);
     const char *at = s->at + offset_of(s->place, number), *data = n->buf->data;
     if (!tl__layout_is_dense(&n->shape, &n->layout) || at < data || at >= data + n->buf->bytes)
         return -1;
@@ -265,9 +253,9 @@ static int64_t element_of(const tl_watch *w, const tl_seen *s, const tl_node *n)
 }
 
 /* put_origin -- what was not finite already, read through operand s. */
-static void put_origin(tl_watch *w, const tl_seen *s, uint32_t from)
+static void put_origin(tl_watch *w, const tl_seen *s, tl_source from)
 {
-    const tl_node *n = &w->tape->nodes[from];
+    const tl_node *n = &w->tape->nodes[from.slot];
     const char *scope = w->tape->scopes[n->scope];
     put(w, ", %s ",
         n->op == &tl_op_use     ? "of parameter"
@@ -275,13 +263,13 @@ static void put_origin(tl_watch *w, const tl_seen *s, uint32_t from)
         : n->op == &tl_op_state ? "of state"
         : n->op == &tl_op_const ? "of constant"
                                 : "of what was computed before,");
-    put_name(w, from);
+    put_name(w, from.slot);
     if (n->op == &tl_op_const)
         return;
     tl_seen seen;
     tl_place place;
     look_live(n, &seen, &place);
-    const int64_t k = element_of(w, s, n);
+    const int64_t k = from.number < 0 ? element_of(w, s, n) : from.number;
     seen.first = k < 0 ? seen.first : k;
     put_type(w, &seen);
     if (scope[0])
@@ -293,19 +281,25 @@ static void put_origin(tl_watch *w, const tl_seen *s, uint32_t from)
 }
 
 /* culprit -- the operand that brought it in; -1: none, the operation made it; -2: nothing to
- * report. *from is the value it came from, TL_NONE if not known. */
-static int culprit(const tl_watch *w, uint32_t *from)
+ * report. *from is the value it came from, TL_NONE if not known. Operands that are not finite where
+ * the result is not come first: tl_where may leave out the others. */
+static int culprit(const tl_watch *w, tl_source *from)
 {
     const tl_seen *r = &w->seen[w->n];
     int any = 0, nan = -1;
-    *from = TL_NONE;
-    for (uint32_t k = 0; k < w->n; k++) {
+    *from = (tl_source){TL_NONE, -1};
+    for (uint32_t i = 0; i < 2 * w->n; i++) {
+        const uint32_t k = i % w->n;
         const tl_seen *s = &w->seen[k];
+        int is_there;
         if (!is_bad(s))
             continue;
         any = 1;
-        const uint32_t source = origin(w->tape, slot_of(w, s->place->node), 0);
-        if (source != TL_NONE && is_given(w->tape, source)) {
+        const int64_t number = in_step(w, s, &is_there);
+        if (is_there != (i < w->n))
+            continue;
+        const tl_source source = source_of(w, s, number);
+        if (source.slot != TL_NONE && is_given(w->tape, source.slot)) {
             *from = source;
             return (int)k;
         }
@@ -319,6 +313,18 @@ static int culprit(const tl_watch *w, uint32_t *from)
     return any ? -2 : -1;
 }
 
+/* is_moved -- whether the result is not finite because an operand is not, and has only been moved. */
+static int is_moved(const tl_watch *w)
+{
+    const tl_seen *r = &w->seen[w->n];
+    if (!tl__moves(w->op))
+        return 0;
+    int any = w->op->kind != TL_ASSEMBLE || w->note->nops != 1 || !w->is_whole;
+    for (uint32_t k = 0; k < w->n && !any; k++)
+        any = r->nans ? w->seen[k].nans > 0 : is_bad(&w->seen[k]);
+    return any;
+}
+
 int tl__watch_after(tl_watch *w, uint32_t depth, const int64_t *position)
 {
     if (!w->note || !w->note->place || w->note->nops == 0)
@@ -327,18 +333,19 @@ int tl__watch_after(tl_watch *w, uint32_t depth, const int64_t *position)
     look(r, r->place, r->at);
     w->op = w->note->op[w->note->nops - 1];
     w->node = w->note->node;
-    if (!is_bad(r) || moves(w->op))
+    if (!is_bad(r) || is_moved(w))
         return 0;
-    uint32_t from;
+    tl_source from;
     const int k = culprit(w, &from);
     if (k == -2)
         return 0;
     const uint32_t slot = slot_of(w, w->node);
+    const int is_known = k >= 0 && from.slot != TL_NONE;
     put(w, "%s", r->nans ? "NaN" : "infinity");
     put_place(w, slot, depth, position);
-    if (k >= 0 && from != TL_NONE)
+    if (is_known)
         put_origin(w, &w->seen[k], from);
-    put(w, "%s result ", k >= 0 && from != TL_NONE ? ";" : ":");
+    put(w, "%s result ", is_known ? ";" : ":");
     put_name(w, slot);
     put_type(w, r);
     put_bad(w, r);

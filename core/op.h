@@ -169,6 +169,12 @@ typedef enum tl_domain {
     TL_BINARY    /* 0 or 1 of the operands' dtype */
 } tl_domain;
 
+/* tl_from -- where an element of a TL_GATHER's result lies in operand 0: element `first` + v `step`
+ * of it, row-major, v being element `index` of operand 1, the indices. */
+typedef struct tl_from {
+    int64_t index, first, step;
+} tl_from;
+
 /* tl_case -- one configuration for the generic check: operands to draw, and the call that records
  * the operation. */
 typedef struct tl_case {
@@ -208,6 +214,9 @@ struct tl_op {
     /* the structural attributes in words, "axis 1, 4:8", for printing; in: the shape of operand 0;
      * text: a string that is "" at first. NULL: numbers */
     void (*attr_text)(const tl_attr *a, const tl_shape *in, char *text, size_t size);
+    /* TL_GATHER: of one that only moves elements, for anomaly mode: where element `number` of the
+     * result, of shape out, comes from. NULL: it adds them, or is not to be looked through */
+    tl_from (*source)(const tl_attr *a, const tl_shape *in, const tl_shape *out, int64_t number);
 };
 
 /* tl_record -- records one node in the innermost open frame and returns its tensor. nin >= 1;

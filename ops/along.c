@@ -73,6 +73,17 @@ static int along_apart(const tl_attr *a, const tl_shape *in, int n)
     return in->rank - a->i[0] >= n;
 }
 
+static tl_from take_along_source(const tl_attr *a, const tl_shape *in, const tl_shape *out,
+                                 int64_t number)
+{
+    const int axis = out->rank - (int)a->i[0];
+    int64_t inner = 1;
+    for (int j = axis + 1; j < out->rank; j++)
+        inner *= out->dim[j];
+    const int64_t outer = number / (inner * out->dim[axis]);
+    return (tl_from){number, outer * in[0].dim[axis] * inner + number % inner, inner};
+}
+
 static void take_along_adjoint(tl_adj *a)
 {
     int from_end = (int)a->attr->i[0];
@@ -153,6 +164,7 @@ const tl_op tl_op_take_along = {
     .ncases = 2,
     .cases = take_along_cases,
     .attr_text = tl__text_axis,
+    .source = take_along_source,
 };
 
 const tl_op tl_op_put_along = {

@@ -80,6 +80,16 @@ static int gather_lead(tl_lead *q)
     return q->led == 2;
 }
 
+static tl_from gather_source(const tl_attr *a, const tl_shape *in, const tl_shape *out,
+                             int64_t number)
+{
+    int64_t row = 1;
+    (void)a, (void)out;
+    for (int j = 1; j < in[0].rank; j++)
+        row *= in[0].dim[j];
+    return (tl_from){number / row, number % row, row};
+}
+
 static void gather_adjoint(tl_adj *a)
 {
     a->d[0] = tl_scatter_add(a->g, a->in[1], a->in_shape[0].dim[0]);
@@ -188,6 +198,7 @@ const tl_op tl_op_gather = {
     .reads = TL_READS(1),
     .ncases = 2,
     .cases = gather_cases,
+    .source = gather_source,
 };
 
 const tl_op tl_op_scatter_add = {

@@ -24,7 +24,8 @@ typedef struct tl_watch {
     tl_tape *tape;
     const tl_member *member;
     const tl_note *note;
-    uint32_t n; /* operands seen; the result is behind them */
+    uint32_t n;   /* operands seen; the result is behind them */
+    int is_whole; /* these are all */
     tl_seen seen[TL_WATCHED_MOST];
     /* of an anomaly */
     const tl_op *op;
