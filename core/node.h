@@ -178,6 +178,8 @@ TL_API const tl_node *tl__peek(tl_tensor t);
 /* tl__operands_ok -- tl__same_tape, and every operand visible in the innermost frame; records the
  * error if not. */
 TL_API int tl__operands_ok(const tl_op *op, int n, const tl_tensor *in);
+/* tl__find_slot -- where a slot stands among n ascending ones, TL_NONE if it does not. */
+TL_API uint32_t tl__find_slot(const uint32_t *list, uint32_t n, uint32_t slot);
 /* tl__visible -- whether a value of frame f may be an operand in frame `in` (f is `in` or around
  * it). */
 TL_API int tl__visible(const tl_tape *tape, uint32_t f, uint32_t in);

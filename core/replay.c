@@ -18,8 +18,6 @@
 
 #include "core/space.h"
 
-#include <stdlib.h>
-
 enum { NEEDED = 1 }; /* in how[] while values are brought over */
 
 static uint32_t copy_of(const tl_sweep *w, uint32_t frame)
@@ -28,12 +26,6 @@ static uint32_t copy_of(const tl_sweep *w, uint32_t frame)
         if (w->copies[k].from == frame)
             return w->copies[k].to;
     return TL_NONE;
-}
-
-static int compare_slots(const void *a, const void *b)
-{
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
 }
 
 /* replayed -- the value of a slot of the body, of a loop in it, or around it, that has been brought
@@ -45,8 +37,8 @@ static tl_tensor replayed(tl_sweep *w, uint32_t slot)
     if (to == TL_NONE)
         return tl__primal(w, slot);
     const tl_frame *f = &tape->frames[frame];
-    const uint32_t *at = bsearch(&slot, f->nodes, f->nnodes, sizeof slot, compare_slots);
-    return tl__at(tape, tape->frames[to].nodes[at - f->nodes]);
+    const uint32_t at = tl__find_slot(f->nodes, f->nnodes, slot);
+    return tl__at(tape, tape->frames[to].nodes[at]);
 }
 
 /* record_again -- the operation of n in the frame that is open, on operands brought over. */

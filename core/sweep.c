@@ -41,15 +41,7 @@ void tl__sweep_close(tl_sweep *w)
 
 uint32_t tl__sweep_find(const tl_sweep *w, uint32_t slot)
 {
-    uint32_t low = 0, high = w->n;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (w->slot[middle] < slot)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < w->n && w->slot[low] == slot ? low : TL_NONE;
+    return tl__find_slot(w->slot, w->n, slot);
 }
 
 uint8_t tl__sweep_flags(const tl_sweep *w, uint32_t slot)

@@ -34,15 +34,7 @@ void tl__tangents_close(tl_tangents *l)
 
 uint32_t tl__tangents_find(const tl_tangents *l, uint32_t slot)
 {
-    uint32_t low = 0, high = l->n;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (l->slot[middle] < slot)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < l->n && l->slot[low] == slot ? low : TL_NONE;
+    return tl__find_slot(l->slot, l->n, slot);
 }
 
 tl_tensor tl__tangent(const tl_tangents *l, uint32_t slot)

@@ -431,6 +431,19 @@ uint64_t tl__moved(const tl_tape *tape, uint32_t frame)
     return sum;
 }
 
+uint32_t tl__find_slot(const uint32_t *list, uint32_t n, uint32_t slot)
+{
+    uint32_t low = 0, high = n;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (list[middle] < slot)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && list[low] == slot ? low : TL_NONE;
+}
+
 int tl__visible(const tl_tape *tape, uint32_t f, uint32_t in)
 {
     while (in != TL_NONE && in != f)
