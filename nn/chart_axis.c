@@ -34,6 +34,21 @@ tl_chart_axis tl__chart_steps(int n, const tl_chart_panel *panel)
     return x;
 }
 
+/* has_halves -- whether there are so few decades that 2 and 5 are labelled, too. */
+static int has_halves(const tl_chart_axis *y)
+{
+    return y->high - y->low < 2.5;
+}
+
+static int labels_between(const tl_chart_axis *y)
+{
+    int n = 0;
+    for (double e = floor(y->low); e <= y->high; e++)
+        for (int k = 1; k < (has_halves(y) ? 6 : 2); k++)
+            n += (k < 3 || k == 5) && e + log10(k) >= y->low && e + log10(k) <= y->high;
+    return n;
+}
+
 /* decades -- an axis of exponents a little wider than the values, a label every 1, 2, 3, 5, 10 ...;
  * whole decades if there were less than two labels. */
 static void decades(tl_chart_axis *y, double least, double most)
@@ -43,7 +58,7 @@ static void decades(tl_chart_axis *y, double least, double most)
     const double low = log10(least), high = log10(most), room = 0.04 * (high - low);
     y->low = low - room;
     y->high = high + room;
-    if (floor(y->high) - ceil(y->low) < 1) {
+    if (labels_between(y) < 2) {
         y->low = floor(low);
         y->high = ceil(high);
         if (y->low >= y->high)
@@ -93,48 +108,52 @@ void tl__chart_put_steps(tl_text *out, const tl_chart_axis *x, const tl_chart_ax
     }
 }
 
-/* put_number -- a tick's; of log 10 with its exponent. */
+/* put_number -- a tick's; of log 10 with its exponent where that is shorter. */
 static void put_number(tl_text *out, const tl_chart_axis *y, double value)
 {
     if (!y->log)
         tl__put(out, "%.3g", y->mirror ? fabs(value) : value);
-    else if (fabs(value) < 1.5)
-        tl__put(out, "%g", pow(10, value));
+    else if (fabs(value) < 1.5 || has_halves(y))
+        tl__put(out, "%.3g", pow(10, value));
     else
         tl__put(out, "10<tspan dy=\"-5\" font-size=\"8.5\">%.0f</tspan>", value);
 }
 
-/* put_minor -- short ticks between the labels: all decades; if each has a label, 2 to 9 of it, and
- * where there are few decades 2 and 5 have their numbers too. */
-static void put_minor(tl_text *out, const tl_chart_axis *y, double x)
+/* put_label -- a line across the picture and its number. */
+static void put_label(tl_text *out, const tl_chart_axis *y, const tl_chart_axis *x, double value)
+{
+    double at = y->from + (value - y->low) / (y->high - y->low) * (y->to - y->from);
+    tl__put(out,
+            "<path class=\"grid\" d=\"M%.1f %.1fH%.1f\"/><text class=\"tick\" x=\"%.1f\" "
+            "y=\"%.1f\" text-anchor=\"end\">",
+            x->from, at, x->to, x->from - 7, at + 4);
+    put_number(out, y, value);
+    tl__put(out, "</text>\n");
+}
+
+/* put_minor -- of log, between the labels: short ticks at all decades; if each has a label, at 2 to
+ * 9 of it, and where there are few decades 2 and 5 have their numbers. */
+static void put_minor(tl_text *out, const tl_chart_axis *y, const tl_chart_axis *x)
 {
     const double span = y->high - y->low;
-    for (double e = floor(y->low); y->log && span < 60 && e < y->high; e++)
+    for (double e = floor(y->low); span < 60 && e < y->high; e++)
         for (int k = 1; k < (y->tick > 1 || span > 5 ? 2 : 10); k++) {
-            double value = e + log10(k), at = y->from + (value - y->low) / span * (y->to - y->from);
+            double value = e + log10(k);
             if (value < y->low || value > y->high)
                 continue;
-            tl__put(out, "<path class=\"minor\" d=\"M%.1f %.1fh4\"/>\n", x, at);
-            if (span < 2.5 && (k == 2 || k == 5))
-                tl__put(out,
-                        "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" "
-                        "text-anchor=\"end\">%.1g</text>\n",
-                        x - 7, at + 4, pow(10, value));
+            if (has_halves(y) && (k == 2 || k == 5))
+                put_label(out, y, x, value);
+            else
+                tl__put(out, "<path class=\"minor\" d=\"M%.1f %.1fh4\"/>\n", x->from,
+                        y->from + (value - y->low) / span * (y->to - y->from));
         }
 }
 
 void tl__chart_put_values(tl_text *out, const tl_chart_axis *y, const tl_chart_axis *x)
 {
-    const double pixels = (y->to - y->from) / (y->high - y->low);
-    const int n = (int)floor(y->high / y->tick + 1e-9);
-    for (int k = (int)ceil(y->low / y->tick - 1e-9); k <= n; k++) {
-        double at = y->from + (k * y->tick - y->low) * pixels;
-        tl__put(out,
-                "<path class=\"grid\" d=\"M%.1f %.1fH%.1f\"/><text class=\"tick\" x=\"%.1f\" "
-                "y=\"%.1f\" text-anchor=\"end\">",
-                x->from, at, x->to, x->from - 7, at + 4);
-        put_number(out, y, k * y->tick);
-        tl__put(out, "</text>\n");
-    }
-    put_minor(out, y, x->from);
+    const int last = (int)floor(y->high / y->tick + 1e-9);
+    for (int k = (int)ceil(y->low / y->tick - 1e-9); k <= last; k++)
+        put_label(out, y, x, k * y->tick);
+    if (y->log)
+        put_minor(out, y, x);
 }
