@@ -87,6 +87,17 @@ same_end() {
     grep 'writes:' "$1.cut" && cmp "$1.cut" "$2.cut"
 }
 
+# lines_are N FILE
+lines_are() {
+    [ "$(wc -l <"$2")" = "$1" ] && head -n 1 "$2" | grep '^t,h gradient,c gradient,spectral radius'
+}
+
+# not_into FOLDER -- exit code 1, and the name of the file that could not be written.
+not_into() {
+    "$examples/microscope" "$1" >"$out/refused.txt" 2>&1
+    [ $? = 1 ] && grep "$1/microscope.svg: cannot be written" "$out/refused.txt"
+}
+
 # writes_the_rhyme -- the frozen model has its text by heart.
 writes_the_rhyme() {
     "$examples/stream" >"$out/stream.txt"
@@ -123,6 +134,14 @@ check "truncation: cuts and windows computed anew agree" "$examples/truncation"
 check "read_the_tape prints and draws" "$examples/read_the_tape" "$out"
 check "its picture is well-formed" well_formed "$out/lstm_tape.svg"
 check "its picture is the one shown" cmp "$out/lstm_tape.svg" "$(dirname "$0")/../examples/lstm_tape.svg"
+check "microscope: the bias of a gate brings the gradient back" "$examples/microscope" "$out"
+for name in microscope microscope_rnn microscope_lstm_1 microscope_gru; do
+    check "$name.svg is well-formed" well_formed "$out/$name.svg"
+done
+check "microscope.svg is the one shown" \
+    cmp "$out/microscope.svg" "$(dirname "$0")/../examples/microscope.svg"
+check "microscope_lstm_1.csv has a line for each step" lines_are 101 "$out/microscope_lstm_1.csv"
+check "microscope refuses a missing folder" not_into "$out/none"
 check "custom_op is right" "$examples/custom_op"
 check "stream writes what it learned" writes_the_rhyme
 
