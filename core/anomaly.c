@@ -313,7 +313,7 @@ static int culprit(const tl_watch *w, tl_source *from)
     return any ? -2 : -1;
 }
 
-/* is_moved -- whether the result is not finite because an operand is not, and has only been moved. */
+/* is_moved -- whether the result is not finite because an operand is not, and was only moved. */
 static int is_moved(const tl_watch *w)
 {
     const tl_seen *r = &w->seen[w->n];

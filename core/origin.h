@@ -3,7 +3,8 @@
  *
  *     a [2,3] --.
  *                concat --> gather(., idx) --> slice [2,2]      element [1,0] is element [0,2] of b
- *     b [2,3] --'                                                                                  */
+ *     b [2,3] --'
+ */
 #ifndef TL_CORE_ORIGIN_H
 #define TL_CORE_ORIGIN_H
 

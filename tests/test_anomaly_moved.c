@@ -1,5 +1,5 @@
-/* test_anomaly_moved.c -- anomaly mode names where a NaN was before it was moved: in a state, looked
- * up, put side by side, copied; and an operation that moves and adds is what made it. */
+/* test_anomaly_moved.c -- anomaly mode names where a NaN was before it was moved: in a state,
+ * looked up, put side by side, copied; an operation that moves and adds is what made it. */
 #include "core/anomaly.h"
 #include "core/node.h"
 #include "core/scan.h"

@@ -2,6 +2,7 @@
  * window anew, nothing is computed twice, and the tape stays as long as the window. */
 #include "core/cut.h"
 #include "core/grad.h"
+#include "core/memory.h"
 #include "core/node.h"
 #include "core/profile.h"
 #include "core/scan.h"
@@ -9,6 +10,7 @@
 #include "ops/ops.h"
 #include "tests/check.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { B = 2, H = 3, K1 = 2, CHUNKS = 4, K2 = K1 * CHUNKS, WINDOWS = 9, MOST = 64 };
@@ -75,6 +77,33 @@ static uint64_t steps_run(void)
     return calls;
 }
 
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+static size_t held, most_held; /* by the library, now and at most since most_held was set */
+
+/* counting -- malloc with the size in front. */
+static void *counting(void *user, void *memory, size_t size)
+{
+    enum { HEAD = 64 };
+    (void)user;
+    char *all = memory ? (char *)memory - HEAD : NULL;
+    if (all)
+        held -= *(size_t *)(void *)all;
+    if (size == 0) {
+        free(all);
+        return NULL;
+    }
+    all = realloc(all, size + HEAD);
+    if (!all)
+        return NULL;
+    *(size_t *)(void *)all = size;
+    held += size;
+    most_held = held > most_held ? held : most_held;
+    return all + HEAD;
+}
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
 /* stream -- windows over a stream; compares each gradient if `compares`. Returns the most nodes
  * that the tape had. */
 static uint32_t stream(int windows, int scans, int compares)
@@ -111,6 +140,7 @@ static uint32_t stream(int windows, int scans, int compares)
         keep[CHUNKS - 1] = w;
         cr_assert_eq(tl_cut(tape, 1, &at, CHUNKS, keep), TL_OK, "%s", tl_tape_error(tape));
         cr_assert(!tl_tensor_ok(loss));
+        most_held = c == windows / 2 ? held : most_held;
         h[0] = at;
         memcpy(h + 1, keep, (CHUNKS - 1) * sizeof *h);
         w = keep[CHUNKS - 1];
@@ -148,6 +178,23 @@ Test(cut, the_tape_stays_as_long_as_the_window)
     for (int scans = 0; scans < 2; scans++) {
         const uint32_t few = stream(3, scans, 0), many = stream(200, scans, 0);
         cr_assert_eq(few, many, "%u nodes, then %u", few, many);
+    }
+}
+
+/* bytes -- held at most in the second half of a stream. */
+static size_t bytes(int windows, int scans)
+{
+    stream(windows, scans, 0);
+    return most_held;
+}
+
+Test(cut, memory_stays_as_large_as_the_window)
+{
+    tl_set_allocator(counting, NULL);
+    for (int scans = 0; scans < 2; scans++) {
+        bytes(20, scans); /* what the library keeps for re-use is there now */
+        const size_t few = bytes(20, scans), many = bytes(400, scans);
+        cr_assert_eq(few, many, "%zu bytes, then %zu", few, many);
     }
 }
 
@@ -205,4 +252,80 @@ Test(cut, refusals)
     tl_tape_reset(tape);
     cr_assert_eq(tl_cut(tape, 0, NULL, 0, NULL), TL_OK);
     tl_tape_free(tape);
+}
+
+/* ---- short of memory ------------------------------------------------------------------------- */
+
+/* tl_window -- two chunks, the first by a scan; cut at a part of the state between them. */
+typedef struct tl_window {
+    tl_tensor at, keep[3], loss;
+} tl_window;
+
+static tl_window window_of(tl_tape *tape)
+{
+    const double zero[B * H] = {0};
+    tl_window x;
+    const tl_tensor w = weight(tape), h0 = tl_input_f64(tape, tl_shape2(B, H), zero);
+    tl_tensor h = chunk(w, h0, 0, 1, &x.loss);
+    x.at = tl_slice(tl_transpose(h, 0, 1), 1, 0, 1); /* a column of a larger buffer */
+    h = chunk(w,
+              tl_concat(2, (const tl_tensor[]){tl_transpose(x.at, 0, 1), tl_slice(h, 0, 0, 1)}, 0),
+              K1, 1, &x.loss);
+    x.keep[0] = x.loss;
+    x.keep[1] = w;
+    x.keep[2] = h;
+    return x;
+}
+
+/* slope -- d loss / d at, to out[H]. */
+static int slope(const tl_window *x, double *out)
+{
+    tl_tensor g;
+    const int code = tl_grad(1, &x->keep[0], NULL, 1, &x->at, &g);
+    return code ? code : tl_read_f64(g, out, H);
+}
+
+/* fails -- with at[] computed before (all that fails then is the cut's own) or not. */
+static void fails(int is_computed, const double *want)
+{
+    double got[H];
+    int failures = 0, code = TL_ENOMEM;
+    for (long n = 1; n < 10000 && code; n++) {
+        tl_tape *tape = check_tape(1);
+        tl_window x = window_of(tape);
+        cr_assert_eq(tl_eval(is_computed, &x.at), TL_OK);
+        const tl_window before = x;
+        const uint32_t nodes = tl_tape_nodes(tape);
+        tl__fail_after(n);
+        code = tl_cut(tape, 1, &x.at, 3, x.keep);
+        tl__fail_after(0);
+        if (code) {
+            failures++;
+            cr_assert_eq(code, TL_ENOMEM, "allocation %ld: %d (%s)", n, code, tl_tape_error(tape));
+            cr_assert_eq(tl_tape_status(tape), TL_ENOMEM);
+            cr_assert(tl_tape_nodes(tape) == nodes || !is_computed); /* a run may record some */
+            cr_assert_eq(memcmp(&x, &before, sizeof x), 0);
+            cr_assert(tl_dim(x.at, 0) == H && tl_dim(x.keep[2], 1) == H, "all are still there");
+            cr_assert_eq(tl_tape_reset(tape), TL_OK);
+            x = window_of(tape);
+            cr_assert_eq(tl_cut(tape, 1, &x.at, 3, x.keep), TL_OK, "%s", tl_tape_error(tape));
+        }
+        cr_assert(tl_tape_nodes(tape) < nodes);
+        cr_assert_eq(slope(&x, got), TL_OK, "%s", tl_tape_error(tape));
+        assert_allclose(H, got, want, 1e-13, 0);
+        tl_tape_free(tape);
+    }
+    cr_assert_eq(code, TL_OK);
+    cr_assert(failures > 7, "only %d allocations failed", failures);
+}
+
+Test(cut, every_allocation_may_fail_and_nothing_is_cut_then)
+{
+    double want[H];
+    tl_tape *tape = check_tape(1);
+    const tl_window x = window_of(tape);
+    cr_assert_eq(slope(&x, want), TL_OK, "%s", tl_tape_error(tape));
+    tl_tape_free(tape);
+    fails(0, want);
+    fails(1, want);
 }
