@@ -4,7 +4,9 @@
 #
 # Installs BUILD into a directory of its own, compiles every installed header by itself as C11 and
 # C++17, and takes the programs out of README.md (code blocks that open with ```c NAME.c): each must
-# build and run as C, as C++ and linked statically, so what the README shows is true.
+# build and run as C, as C++ and linked statically, so what the README shows is true. Programs with
+# operations of their own (install_op.c, examples/custom_op.c) build and run as C, shared and
+# statically.
 set -u
 build=$(cd "$1" && pwd) || exit 1
 cd "$(dirname "$0")/.." || exit 1
@@ -72,16 +74,23 @@ rm -f "$programs/header.c"
 check "README.md has programs" test -n "$(ls "$programs")"
 
 strict="-Wall -Wextra -Wpedantic -Werror -O2"
+own="install_op custom_op"
+cp tests/install_op.c examples/custom_op.c "$programs"
 for program in "$programs"/*.c; do
     name=$(basename "$program" .c)
     binary=$programs/$name
     # shellcheck disable=SC2086
-    check "$name builds as C" compile cc -std=c11 $strict -o "$binary.c11" "$program"
+    check "$name builds as C" compile cc -std=c11 $strict -o "$binary.c11" "$program" -lm
     check "$name runs" runs_and_prints "$binary.c11"
-    # shellcheck disable=SC2086
-    check "$name builds as C++" \
-        compile c++ -std=c++17 $strict -o "$binary.cxx" -x c++ "$program" -x none
-    check "$name runs, built as C++" runs_and_prints "$binary.cxx"
+    case " $own " in
+    *" $name "*) ;; # a descriptor names its fields, which C++17 does not have
+    *)
+        # shellcheck disable=SC2086
+        check "$name builds as C++" \
+            compile c++ -std=c++17 $strict -o "$binary.cxx" -x c++ "$program" -x none
+        check "$name runs, built as C++" runs_and_prints "$binary.cxx"
+        ;;
+    esac
     static=--static
     # shellcheck disable=SC2086
     check "$name builds against the static library" \
