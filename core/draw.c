@@ -141,6 +141,24 @@ static int add_steps(tl_drawing *d, const tl_frame *f)
     return code;
 }
 
+/* summed_for -- v is the sum, over steps drawn one by one, of gradients for a value from outside:
+ * that value, an operand of what each of them is of, of their shape. TL_NONE: v is another thing. */
+static uint32_t summed_for(const tl_drawing *d, const tl_vertex *v)
+{
+    const tl_tape *tape = d->tape;
+    uint32_t found = TL_NONE;
+    if (tape->nodes[v->slot].op != &tl_op_summed || v->nin == 0)
+        return TL_NONE;
+    const uint32_t of = d->vertices[d->in[v->first]].of;
+    for (uint32_t i = 0; of != TL_NONE && i < d->vertices[of].nin; i++) {
+        const uint32_t k = d->in[d->vertices[of].first + i];
+        const tl_node *n = &tape->nodes[d->vertices[k].slot];
+        if (d->vertices[k].t < 0 && tl_shape_equal(n->shape, tape->nodes[v->slot].shape))
+            found = k;
+    }
+    return found;
+}
+
 static int make_vertices(tl_drawing *d)
 {
     const tl_tape *tape = d->tape;
@@ -170,6 +188,9 @@ static int make_vertices(tl_drawing *d)
                 v->of = d->vertices[v->of].of; /* of second order: of what the first is of */
         }
     }
+    for (uint32_t k = 0; k < d->nvertices; k++)
+        if (tape->nodes[d->vertices[k].slot].of != TL_NONE && d->vertices[k].of == TL_NONE)
+            d->vertices[k].of = summed_for(d, &d->vertices[k]);
     return code;
 }
 
@@ -207,8 +228,9 @@ static uint32_t host(const tl_drawing *d, uint32_t k, const uint32_t *user)
     const tl_vertex *v = &d->vertices[k];
     const tl_node *n = &d->tape->nodes[v->slot];
     const uint32_t u = user[k];
-    if (d->opts.detail || n->name || n->op->kind == TL_LEAF || n->op->kind == TL_LOOP ||
-        u >= TL_NONE - 1 || d->vertices[d->boxes[u].root].t != v->t)
+    const int is_leaf = n->op->kind == TL_LEAF && n->op != &tl_op_each;
+    if (d->opts.detail || n->name || is_leaf || n->op->kind == TL_LOOP || u >= TL_NONE - 1 ||
+        d->vertices[d->boxes[u].root].t != v->t)
         return TL_NONE;
     return d->tape->nodes[d->vertices[d->boxes[u].root].slot].scope == n->scope ||
                    n->op->kind == TL_RESULT
@@ -225,6 +247,8 @@ static int make_forward(tl_drawing *d, uint32_t *user)
         tl_vertex *v = &d->vertices[k];
         if (d->tape->nodes[v->slot].of != TL_NONE)
             continue;
+        if (v->t >= 0 && v->uses == 0 && !d->tape->nodes[v->slot].name)
+            continue; /* recorded in a body and of no use there */
         v->box = host(d, k, user);
         if (v->box == TL_NONE) {
             v->box = d->nboxes;
@@ -295,89 +319,6 @@ static int make_edges(tl_drawing *d)
     return code;
 }
 
-/* title_of -- the column a box belongs to: its step, or the outermost scope. */
-static void title_of(const tl_drawing *d, const tl_box *b, char *title, size_t size)
-{
-    const tl_vertex *v = &d->vertices[b->root];
-    const char *scope = d->tape->scopes[d->tape->nodes[v->slot].scope];
-    const int n = (int)strcspn(scope, "/");
-    if (v->t >= 0)
-        snprintf(title, size, "%.*s, t = %lld", n < 40 ? n : 40, scope, (long long)v->t);
-    else
-        snprintf(title, size, "%.*s", n < 60 ? n : 60, scope);
-}
-
-static int make_columns(tl_drawing *d)
-{
-    for (uint32_t k = 0; k < d->nboxes; k++) {
-        tl_box *b = &d->boxes[k];
-        char title[sizeof d->columns->title];
-        if (b->mirror != TL_NONE) {
-            b->column = d->boxes[b->mirror].column;
-            continue;
-        }
-        title_of(d, b, title, sizeof title);
-        tl__draw_plain(title);
-        uint32_t c = d->ncolumns;
-        for (uint32_t o = 0; o < d->ncolumns && title[0]; o++)
-            c = strcmp(title, d->columns[o].title) ? c : o;
-        if (!title[0] && d->ncolumns && !d->columns[d->ncolumns - 1].title[0])
-            c = d->ncolumns - 1;
-        if (c == d->ncolumns) {
-            if (tl__grow(&d->columns, &d->columns_capacity, d->ncolumns + 1, sizeof *d->columns))
-                return TL_ENOMEM;
-            memset(&d->columns[d->ncolumns], 0, sizeof *d->columns);
-            memcpy(d->columns[d->ncolumns++].title, title, sizeof title);
-        }
-        b->column = c;
-    }
-    return TL_OK;
-}
-
-/* sink_rows -- each box down to just above the first that uses it in its column: what is needed
- * late does not widen the rows above. */
-static void sink_rows(tl_drawing *d)
-{
-    for (uint32_t k = d->nboxes; k-- > 0;) {
-        tl_box *b = &d->boxes[k];
-        uint32_t least = TL_NONE;
-        for (uint32_t e = 0; e < d->nedges; e++) {
-            const tl_box *to = &d->boxes[d->edges[e].to];
-            if (d->edges[e].from == k && d->edges[e].kind == TL_EDGE_FORWARD &&
-                to->column == b->column && to->row < least)
-                least = to->row;
-        }
-        if (least != TL_NONE && least > b->row + 1)
-            b->row = least - 1;
-    }
-}
-
-/* make_rows -- the longest way from the top of the column. What no scope holds is no higher than
- * what it is made of. Adjoint boxes have their forward box's row. */
-static void make_rows(tl_drawing *d)
-{
-    for (uint32_t k = 0; k < d->nvertices; k++) {
-        const tl_vertex *v = &d->vertices[k];
-        for (uint32_t i = 0; i < v->nin && v->box != TL_NONE; i++) {
-            const uint32_t o = d->vertices[d->in[v->first + i]].box;
-            tl_box *b = &d->boxes[v->box];
-            if (o == TL_NONE || o == v->box || d->boxes[o].mirror != TL_NONE ||
-                b->mirror != TL_NONE)
-                continue;
-            const uint32_t same = d->boxes[o].column == b->column;
-            const uint32_t row = d->boxes[o].row + same;
-            if (row > b->row && (same || !d->columns[b->column].title[0]))
-                b->row = row;
-        }
-    }
-    sink_rows(d);
-    for (uint32_t k = 0; k < d->nboxes; k++) {
-        tl_box *b = &d->boxes[k];
-        b->row = b->mirror == TL_NONE ? b->row : d->boxes[b->mirror].row;
-        d->nrows = b->row + 1 > d->nrows ? b->row + 1 : d->nrows;
-    }
-}
-
 int tl__draw_open(tl_drawing *d, const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
 {
     *d = (tl_drawing){.tape = tape, .opts = opts ? *opts : tl_draw_defaults()};
@@ -398,11 +339,10 @@ int tl__draw_open(tl_drawing *d, const tl_tape *tape, const tl_draw_opts *opts, 
                         "steps; or change tl_draw_opts.limit)",
                         d->nboxes, d->opts.limit);
     code = code ? code : make_edges(d);
-    code = code ? code : make_columns(d);
+    code = code ? code : tl__draw_scopes(d);
     if (code)
         return tl__fail(err, code, "tl_tape_svg: no memory for a drawing of %u nodes",
                         tape->nnodes);
-    make_rows(d);
     tl__draw_texts(d);
     return TL_OK;
 }
@@ -415,5 +355,6 @@ void tl__draw_close(tl_drawing *d)
     tl__free(d->boxes);
     tl__free(d->edges);
     tl__free(d->columns);
+    tl__free(d->nests);
     tl__free(d->rows);
 }

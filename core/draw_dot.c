@@ -1,8 +1,7 @@
-/* draw_dot.c -- a drawing for Graphviz: scopes are nested clusters, values that one pass reads of
- * the other dotted lines. */
+/* draw_dot.c -- a drawing for Graphviz: scopes are nested clusters, one for each half. Values that
+ * one pass reads of the other are dotted lines if asked for: they pull the two halves through each
+ * other, and the formulas have them. */
 #include "core/drawing.h"
-
-#include <string.h>
 
 /* put_quoted -- inside of double quotes; lines end in \n. */
 static void put_quoted(tl_text *t, const char *text)
@@ -28,40 +27,45 @@ static void put_box(tl_text *t, const tl_drawing *d, uint32_t k)
             is_adjoint ? "#fbe9e4" : "#e3eef8");
 }
 
-static const char *scope_of(const tl_drawing *d, uint32_t k)
+/* open_cluster -- a scope's title in one half. */
+static void open_cluster(tl_text *t, const char *title, int half, uint32_t number)
 {
-    return d->tape->scopes[d->tape->nodes[d->vertices[d->boxes[k].root].slot].scope];
+    tl__put(t, "  subgraph cluster_%s%u {\n  label=\"", half ? "d" : "", number);
+    put_quoted(t, title);
+    tl__put(t, "\";\n");
 }
 
-/* common -- length of the scopes' common beginning, whole names. */
-static size_t common(const char *a, const char *b)
+/* is_there -- whether one half has a box in the scope: a column's nested scope, TL_NONE: the column
+ * itself. */
+static int is_there(const tl_drawing *d, int half, uint32_t column, uint32_t nest)
 {
-    size_t whole = 0, i = 0;
-    for (; a[i] && a[i] == b[i]; i++)
-        whole = a[i] == '/' ? i : whole;
-    return (!a[i] || a[i] == '/') && (!b[i] || b[i] == '/') ? i : whole;
+    for (uint32_t k = 0; k < d->nboxes; k++) {
+        uint32_t in = d->boxes[k].nest;
+        while (in != TL_NONE && in != nest)
+            in = d->nests[in].parent;
+        if ((d->boxes[k].mirror != TL_NONE) == half && d->boxes[k].column == column && in == nest)
+            return 1;
+    }
+    return 0;
 }
 
-/* go_to -- closes the clusters of scope `from` that `to` is not in, opens those that it is in. */
-static void go_to(tl_text *t, const char *from, const char *to, uint32_t *clusters)
+static void put_scope(tl_text *t, const tl_drawing *d, int half, uint32_t column, uint32_t nest)
 {
-    const size_t same = common(from, to);
-    for (const char *c = from + same; *c;) {
-        c += *c == '/';
-        c += strcspn(c, "/");
+    const char *title = nest == TL_NONE ? d->columns[column].title : d->nests[nest].title;
+    if (!is_there(d, half, column, nest))
+        return;
+    if (title[0])
+        open_cluster(t, title, half, nest == TL_NONE ? column : d->ncolumns + nest);
+    for (uint32_t k = 0; k < d->nboxes; k++) {
+        const tl_box *b = &d->boxes[k];
+        if ((b->mirror != TL_NONE) == half && b->column == column && b->nest == nest)
+            put_box(t, d, k);
+    }
+    for (uint32_t k = 0; k < d->nnests; k++)
+        if (d->nests[k].column == column && d->nests[k].parent == nest)
+            put_scope(t, d, half, column, k);
+    if (title[0])
         tl__put(t, "  }\n");
-    }
-    for (const char *c = to + same; *c;) {
-        char name[80] = {0};
-        c += *c == '/';
-        const size_t n = strcspn(c, "/");
-        memcpy(name, c, n < sizeof name ? n : sizeof name - 1);
-        c += n;
-        tl__put(t, "  subgraph cluster_%u {\n  label=\"", (*clusters)++);
-        tl__draw_plain(name);
-        put_quoted(t, name);
-        tl__put(t, "\";\n");
-    }
 }
 
 static void put_edge(tl_text *t, const tl_edge *e)
@@ -84,18 +88,16 @@ char *tl_tape_dot(const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
     }
     const int code = tl__draw_open(&d, tape, opts, err);
     if (!code) {
-        const char *scope = "";
-        uint32_t clusters = 0;
         tl__put(&t, "digraph tape {\n  node [shape=box, style=\"rounded,filled\", "
-                    "fontname=\"monospace\", fontsize=10];\n");
-        for (uint32_t k = 0; k < d.nboxes; k++) {
-            go_to(&t, scope, scope_of(&d, k), &clusters);
-            scope = scope_of(&d, k);
-            put_box(&t, &d, k);
-        }
-        go_to(&t, scope, "", &clusters);
+                    "fontname=\"monospace\", fontsize=10];\n"
+                    "  graph [fontname=\"monospace\", fontsize=10, style=\"rounded,filled\", "
+                    "fillcolor=\"#00000009\", color=\"#aaaaaa\", bgcolor=\"#ffffff\"];\n");
+        for (int half = 0; half < 2; half++)
+            for (uint32_t c = 0; c < d.ncolumns; c++)
+                put_scope(&t, &d, half, c, TL_NONE);
         for (uint32_t e = 0; e < d.nedges; e++)
-            put_edge(&t, &d.edges[e]);
+            if (d.edges[e].kind != TL_EDGE_READ || d.opts.reads)
+                put_edge(&t, &d.edges[e]);
         tl__put(&t, "}\n");
     }
     tl__draw_close(&d);

@@ -1,16 +1,15 @@
 /* draw_latex.c -- the drawing of draw_svg.c in TikZ: a document that pdflatex takes as it is, one
- * page A4 landscape. It asks for nothing but tikz, geometry and the fonts of TeX itself.
+ * page of A4. It asks for nothing but tikz, geometry and the fonts of TeX itself.
  *
- * Units are those of the SVG, and so are the places of all lines: formulas are cmtt at 10pt, whose
- * characters are a little narrower than those that the layout counts with. The picture as a whole is
- * scaled to the page. */
+ * Units and places are those of the SVG: formulas are cmtt at 10pt, whose characters are a little
+ * narrower than those that the layout counts with. The picture as a whole is scaled to the page. */
 #include "core/drawing.h"
 #include "core/utf8.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { PAGE_WIDTH = 796, PAGE_HEIGHT = 540 }; /* bp; A4 but for 8 mm all around, and some air */
+enum { SHORT_SIDE = 540 }; /* bp, of A4 but for 8 mm all around and some air */
 
 /* greek -- letter of a code point, "" for the others. */
 static const char *greek(uint32_t code)
@@ -64,7 +63,7 @@ static void put_latex(tl_text *t, const char *text)
         {'\\', "$\\backslash$"},
         {'{', "$\\{$"},
         {'}', "$\\}$"},
-        {'$', "\\$"},
+        {'$', "\\char36{}"}, /* a "\$" may be of another font */
         {'&', "\\&"},
         {'#', "\\#"},
         {'_', "\\_"},
@@ -108,6 +107,31 @@ static void put_columns(tl_text *t, const tl_drawing *d)
     }
 }
 
+static void put_nests(tl_text *t, const tl_drawing *d)
+{
+    for (uint32_t k = 0; k < 2 * d->nnests; k++) {
+        const tl_nest *n = &d->nests[k / 2];
+        const int half = k % 2;
+        if (n->h[half] > 0)
+            tl__put(t, "\\draw[nest] (%.1f,%.1f) rectangle (%.1f,%.1f); %% scope %u\n", n->x,
+                    n->y[half], n->x + n->w, n->y[half] + n->h[half], k / 2);
+    }
+}
+
+static void put_nest_titles(tl_text *t, const tl_drawing *d)
+{
+    for (uint32_t k = 0; k < 2 * d->nnests; k++) {
+        const tl_nest *n = &d->nests[k / 2];
+        const int half = k % 2;
+        if (!(n->h[half] > 0))
+            continue;
+        tl__put(t, "\\node[title] at (%.1f,%.1f) {", n->label[half],
+                half ? n->y[1] + n->h[1] - 4.5 : n->y[0] + TL_DRAW_STRIP - 4.5);
+        put_latex(t, n->title);
+        tl__put(t, "};\n");
+    }
+}
+
 static void put_box(tl_text *t, const tl_drawing *d, uint32_t k)
 {
     const tl_box *b = &d->boxes[k];
@@ -135,10 +159,13 @@ static void put_line(tl_text *t, const tl_edge *e)
 
 static void put_head(tl_text *t, const tl_drawing *d)
 {
-    const double scale = fmin(PAGE_WIDTH / d->width, PAGE_HEIGHT / d->height);
-    tl__put(t, "\\documentclass{article}\n"
-               "\\usepackage[a4paper,landscape,margin=8mm,nohead,nofoot]{geometry}\n"
-               "\\usepackage{tikz}\n"
+    double w, h;
+    const int is_high = tl__draw_page(d, &w, &h);
+    tl__put(t,
+            "\\documentclass{article}\n"
+            "\\usepackage[a4paper,%smargin=8mm,nohead,nofoot]{geometry}\n",
+            is_high ? "" : "landscape,");
+    tl__put(t, "\\usepackage{tikz}\n"
                "\\definecolor{ink}{HTML}{1F4E79}\n\\definecolor{back}{HTML}{A8321E}\n"
                "\\definecolor{inkfill}{HTML}{E3EEF8}\n\\definecolor{backfill}{HTML}{FBE9E4}\n"
                "\\pagestyle{empty}\\frenchspacing\n\\setlength\\parindent{0pt}\\topskip=0pt\n"
@@ -147,17 +174,19 @@ static void put_head(tl_text *t, const tl_drawing *d)
             "\\centering\\vspace*{\\fill}\n\\scalebox{%.4f}{%%\n"
             "\\begin{tikzpicture}[x=1bp,y=-1bp,line width=.7bp,\n"
             "  scope/.style={draw=black!20,fill=black!3},\n"
+            "  nest/.style={draw=black!35,fill=black,fill opacity=.035,rounded corners=4bp},\n"
             "  forward/.style={draw=ink,fill=inkfill,rounded corners=3bp},\n"
             "  leaf/.style={draw=black!60,fill=white,rounded corners=3bp},\n"
             "  adjoint/.style={draw=back,fill=backfill,rounded corners=3bp},\n"
             "  fore/.style={draw=ink,->,>=latex,rounded corners=3bp},\n"
             "  back/.style={draw=back,->,>=latex,rounded corners=3bp},\n",
-            fmin(scale, 1.5));
+            is_high ? SHORT_SIDE / w : SHORT_SIDE / h);
     tl__put(t,
             "  every node/.style={inner sep=0pt,anchor=base},\n"
             "  name/.style={font=\\sffamily\\bfseries\\fontsize{10.95}{12}\\selectfont},\n"
             "  line/.style={font=\\ttfamily\\fontsize{10}{12}\\selectfont},\n"
             "  head/.style={line,text=black!70},\n"
+            "  title/.style={line,text=black!70,anchor=base west},\n"
             "  half/.style={line,text=black!60,anchor=base west}]\n"
             "\\path (0,0) (%.1f,%.1f);\n",
             d->width, d->height);
@@ -191,9 +220,11 @@ char *tl_tape_latex(const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
     if (!code) {
         put_head(&t, &d);
         put_columns(&t, &d);
+        put_nests(&t, &d);
         put_halves(&t, &d);
         for (uint32_t e = 0; e < d.nedges; e++)
             put_line(&t, &d.edges[e]);
+        put_nest_titles(&t, &d);
         for (uint32_t k = 0; k < d.nboxes; k++)
             put_box(&t, &d, k);
         tl__put(&t, "\\end{tikzpicture}}\n\\vspace*{\\fill}\n\\end{document}\n");

@@ -1,7 +1,8 @@
 /* draw_layout.c -- where boxes lie: sizes, the order in a row, x in the column.
  *
  * A box and its adjoint are one above the other, in one place of the row. Boxes of a row stand in
- * the order of what they are made of. */
+ * the order of what they are made of; a nested scope is laid out first and then is as a box of
+ * several rows in the scope around it. */
 #include "core/drawing.h"
 
 #include <math.h>
@@ -9,8 +10,7 @@
 
 enum { PAD = 5, BETWEEN = 9, NARROWEST = 34 };
 
-/* characters -- of UTF-8. */
-static int characters(const char *line)
+int tl__draw_characters(const char *line)
 {
     int n = 0;
     for (; *line; line++)
@@ -20,84 +20,204 @@ static int characters(const char *line)
 
 static void size_box(tl_box *b)
 {
-    double wide = characters(b->line[0]) * TL_DRAW_PITCH * TL_DRAW_TITLE;
+    double wide = tl__draw_characters(b->line[0]) * TL_DRAW_PITCH * TL_DRAW_TITLE;
     for (int i = 1; i < b->nlines; i++)
-        wide = fmax(wide, characters(b->line[i]) * TL_DRAW_PITCH * TL_DRAW_LINE);
+        wide = fmax(wide, tl__draw_characters(b->line[i]) * TL_DRAW_PITCH * TL_DRAW_LINE);
     b->w = fmax(NARROWEST, ceil(wide) + 2 * PAD);
     b->h = 2 * PAD + TL_DRAW_TITLE + (b->nlines - 1) * (TL_DRAW_LINE + 2);
 }
 
-/* pull -- where the box wants to be: the mean of what it is made of in its column, -1 if nothing
- * of it is there. */
-static double pull(const tl_drawing *d, uint32_t k)
+/* tl_part -- what is placed: a box, or a nested scope with all that is in it. */
+typedef struct tl_part {
+    uint32_t nest, box; /* box only if nest is TL_NONE */
+    uint32_t top, bottom;
+    double w, want;
+} tl_part;
+
+/* tl_scope -- whose parts are placed: a nested scope, or a column. All arrays have room for all. */
+typedef struct tl_scope {
+    tl_drawing *d;
+    uint32_t column, nest;
+    tl_part *parts, *band; /* all parts; those that are being placed, in order */
+    uint32_t nparts, nband;
+    double *ends; /* [nrows] where the row ends so far */
+} tl_scope;
+
+static double *x_of(const tl_scope *s, const tl_part *p)
 {
+    return p->nest == TL_NONE ? &s->d->boxes[p->box].x : &s->d->nests[p->nest].x;
+}
+
+/* is_of -- whether a box of the column is, or lies in, the part. */
+static int is_of(const tl_drawing *d, uint32_t k, const tl_part *p)
+{
+    uint32_t nest = d->boxes[k].nest;
+    if (p->nest == TL_NONE)
+        return k == p->box;
+    while (nest != TL_NONE && nest != p->nest)
+        nest = d->nests[nest].parent;
+    return nest == p->nest;
+}
+
+/* x_in -- the middle of a box, from the left end of the scope; -1 if it is elsewhere. */
+static double x_in(const tl_scope *s, uint32_t k)
+{
+    const tl_drawing *d = s->d;
+    double x = d->boxes[k].x + d->boxes[k].w / 2;
+    uint32_t nest = d->boxes[k].nest;
+    for (; nest != TL_NONE && nest != s->nest; nest = d->nests[nest].parent)
+        x += d->nests[nest].x;
+    return nest == s->nest && d->boxes[k].column == s->column ? x : -1;
+}
+
+/* pull -- where the part wants to be: the mean of what it is made of in the scope, -1 if nothing of
+ * it is there. */
+static double pull(const tl_scope *s, const tl_part *p)
+{
+    const tl_drawing *d = s->d;
     double sum = 0;
     int n = 0;
     for (uint32_t e = 0; e < d->nedges; e++) {
-        const tl_box *from = &d->boxes[d->edges[e].from];
-        if (d->edges[e].to != k || d->edges[e].kind != TL_EDGE_FORWARD ||
-            from->column != d->boxes[k].column || from->row >= d->boxes[k].row)
+        const uint32_t from = d->edges[e].from, to = d->edges[e].to;
+        if (d->edges[e].kind != TL_EDGE_FORWARD || !is_of(d, to, p) || is_of(d, from, p) ||
+            d->boxes[from].row >= p->top)
             continue;
-        sum += from->x + from->w / 2;
-        n++;
+        const double x = x_in(s, from);
+        sum += x < 0 ? 0 : x;
+        n += x >= 0;
     }
     return n ? sum / n : -1;
 }
 
-/* place_row -- the boxes of one row of a column, side by side; returns the width. `row` and `want`
- * have room for all. */
-static double place_row(tl_drawing *d, uint32_t column, uint32_t r, uint32_t *row, double *want)
+static void gather(tl_scope *s)
 {
-    uint32_t n = 0;
+    const tl_drawing *d = s->d;
+    s->nparts = 0;
     for (uint32_t k = 0; k < d->nboxes; k++) {
-        if (d->boxes[k].mirror != TL_NONE || d->boxes[k].column != column || d->boxes[k].row != r)
-            continue;
-        uint32_t i = n++;
-        const double p = pull(d, k);
-        for (; i > 0 && want[i - 1] > p; i--) {
-            row[i] = row[i - 1];
-            want[i] = want[i - 1];
-        }
-        row[i] = k;
-        want[i] = p;
+        const tl_box *b = &d->boxes[k];
+        if (b->mirror == TL_NONE && b->column == s->column && b->nest == s->nest)
+            s->parts[s->nparts++] = (tl_part){TL_NONE, k, b->row, b->row, b->w, 0};
     }
-    double x = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        tl_box *b = &d->boxes[row[i]];
-        b->x = x;
-        x += b->w + (i + 1 < n ? BETWEEN : 0);
+    for (uint32_t k = 0; k < d->nnests; k++) {
+        const tl_nest *n = &d->nests[k];
+        if (n->column == s->column && n->parent == s->nest)
+            s->parts[s->nparts++] = (tl_part){k, 0, n->top, n->bottom, n->w, 0};
     }
-    return x;
 }
 
-/* centre -- the row in the middle of its column. */
-static void centre(tl_drawing *d, uint32_t column, uint32_t r, double shift)
+static int is_before(const tl_part *a, const tl_part *b)
 {
-    for (uint32_t k = 0; k < d->nboxes; k++)
-        if (d->boxes[k].mirror == TL_NONE && d->boxes[k].column == column && d->boxes[k].row == r)
-            d->boxes[k].x += shift;
+    return a->top < b->top || (a->top == b->top && a->want < b->want);
 }
 
+/* place_band -- the parts of rows [top, bottom], which nested scopes tie together, side by side;
+ * returns the width. */
+static double place_band(tl_scope *s, uint32_t top, uint32_t bottom)
+{
+    double wide = 0;
+    s->nband = 0;
+    for (uint32_t k = 0; k < s->nparts; k++) {
+        tl_part p = s->parts[k];
+        if (p.top < top || p.top > bottom)
+            continue;
+        p.want = pull(s, &p);
+        uint32_t i = s->nband++;
+        for (; i > 0 && is_before(&p, &s->band[i - 1]); i--)
+            s->band[i] = s->band[i - 1];
+        s->band[i] = p;
+    }
+    for (uint32_t r = top; r <= bottom; r++)
+        s->ends[r] = 0;
+    for (uint32_t i = 0; i < s->nband; i++) {
+        const tl_part *p = &s->band[i];
+        double x = 0;
+        for (uint32_t r = p->top; r <= p->bottom; r++)
+            x = fmax(x, s->ends[r]);
+        *x_of(s, p) = x;
+        for (uint32_t r = p->top; r <= p->bottom; r++)
+            s->ends[r] = x + p->w + BETWEEN;
+        wide = fmax(wide, x + p->w);
+    }
+    return wide;
+}
+
+/* band_end -- the last row that nested scopes tie to this one. */
+static uint32_t band_end(const tl_scope *s, uint32_t row)
+{
+    for (int grown = 1; grown;) {
+        grown = 0;
+        for (uint32_t k = 0; k < s->nparts; k++)
+            if (s->parts[k].top <= row && s->parts[k].bottom > row) {
+                row = s->parts[k].bottom;
+                grown = 1;
+            }
+    }
+    return row;
+}
+
+/* place_scope -- the parts of a scope, band by band, each in the middle; `least`: no narrower.
+ * Returns the width. */
+static double place_scope(tl_scope *s, double least, double left)
+{
+    double w = least;
+    gather(s);
+    for (int pass = 0; pass < 2; pass++) /* the second time with the bands above centred */
+        for (uint32_t top = 0; top < s->d->nrows;) {
+            const uint32_t bottom = band_end(s, top);
+            const double wide = place_band(s, top, bottom);
+            for (uint32_t i = 0; i < s->nband; i++)
+                *x_of(s, &s->band[i]) += pass ? left + (w - wide) / 2 : left;
+            w = fmax(w, wide);
+            top = bottom + 1;
+        }
+    return w;
+}
+
+static double title_width(const char *title, double size)
+{
+    return tl__draw_characters(title) * TL_DRAW_PITCH * size;
+}
+
+/* place_columns -- inner scopes first, since they are as wide as what is in them. */
 static int place_columns(tl_drawing *d)
 {
-    double *want = tl__calloc((size_t)d->nboxes + d->nrows + 1, sizeof *want + sizeof(uint32_t));
-    if (!want)
-        return TL_ENOMEM;
-    double *wide = want + d->nboxes;
-    uint32_t *row = (uint32_t *)(wide + d->nrows + 1);
-    for (uint32_t c = 0; c < d->ncolumns; c++) {
-        double w = characters(d->columns[c].title) * TL_DRAW_PITCH * TL_DRAW_TITLE;
-        for (int pass = 0; pass < 2; pass++) /* the second time with the rows above centred */
-            for (uint32_t r = 0; r < d->nrows; r++) {
-                wide[r] = place_row(d, c, r, row, want);
-                w = fmax(w, wide[r]);
-                if (pass)
-                    centre(d, c, r, (w - wide[r]) / 2);
-            }
-        d->columns[c].w = w;
+    const size_t most = (size_t)d->nboxes + d->nnests + 1;
+    tl_scope s = {.d = d};
+    s.parts = tl__calloc(2 * most, sizeof *s.parts);
+    s.band = s.parts + most;
+    s.ends = tl__calloc((size_t)d->nrows + 1, sizeof *s.ends);
+    const int code = s.parts && s.ends ? TL_OK : TL_ENOMEM;
+    for (uint32_t k = d->nnests; k-- > 0 && !code;) {
+        tl_nest *n = &d->nests[k];
+        s.column = n->column;
+        s.nest = k;
+        n->w = 2 * TL_DRAW_RIM + place_scope(&s, title_width(n->title, TL_DRAW_LINE), TL_DRAW_RIM);
     }
-    tl__free(want);
-    return TL_OK;
+    s.nest = TL_NONE;
+    for (uint32_t c = 0; c < d->ncolumns && !code; c++) {
+        s.column = c;
+        d->columns[c].w = place_scope(&s, title_width(d->columns[c].title, TL_DRAW_TITLE), 0);
+    }
+    for (uint32_t k = 0; k < d->nnests && !code; k++) /* from the column's left end, outer first */
+        if (d->nests[k].parent != TL_NONE)
+            d->nests[k].x += d->nests[d->nests[k].parent].x;
+    for (uint32_t k = 0; k < d->nboxes && !code; k++)
+        if (d->boxes[k].mirror == TL_NONE && d->boxes[k].nest != TL_NONE)
+            d->boxes[k].x += d->nests[d->boxes[k].nest].x;
+    tl__free(s.parts);
+    tl__free(s.ends);
+    return code;
+}
+
+int tl__draw_page(const tl_drawing *d, double *w, double *h)
+{
+    enum { SHORT = 500 }; /* of the shorter side, at least */
+    const int is_high = d->height > 1.15 * d->width;
+    const double across = is_high ? 210 : 297, down = is_high ? 297 : 210;
+    const double unit = fmax(SHORT / 210.0, fmax(d->width / across, d->height / down));
+    *w = across * unit;
+    *h = down * unit;
+    return is_high;
 }
 
 int tl__draw_layout(tl_drawing *d)

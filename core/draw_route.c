@@ -41,7 +41,9 @@ typedef struct tl_half {
     tl_path *path;   /* [nedges] */
     tl_reach *reach; /* [nboxes][nrows + 1] */
     int *lanes;      /* [ncolumns + 1] */
-    double *gap;     /* [nrows + 1] heights */
+    double *gap;     /* [nrows + 1] heights, the rims of nested scopes among them: */
+    double *ends;    /* [nrows + 1] above the tracks, of those that end with the row above */
+    double *begins;  /* [nrows + 1] below the tracks, of those that begin with the row below */
     double *row;     /* [nrows + 1] d->rows of this half */
 } tl_half;
 
@@ -104,12 +106,40 @@ static int is_clear(const tl_half *q, uint32_t e, uint32_t column, double x, uin
             x < b->x + b->w + CLEAR)
             return 0;
     }
+    for (uint32_t k = 0; k < d->nnests; k++) { /* not along the side of one */
+        const tl_nest *n = &d->nests[k];
+        if (n->column == column && n->top < to && n->bottom >= from &&
+            (fabs(x - n->x) < CLEAR || fabs(x - n->x - n->w) < CLEAR))
+            return 0;
+    }
     for (uint32_t o = 0; o < e; o++)
         if (is_here(q, o) && q->path[o].down == 1 && q->path[o].gutter == column &&
             q->path[o].net != q->path[e].net && fabs(q->path[o].x - x) < LANE &&
             q->path[o].leave < to && q->path[o].arrive >= from)
             return 0;
     return 1;
+}
+
+/* beside -- x in the column that is clear beside a box that is in the way, the nearest to where the
+ * line comes in; -1: there is none. */
+static double beside(const tl_half *q, uint32_t e, uint32_t column)
+{
+    const tl_drawing *d = q->d;
+    const tl_path *p = &q->path[e];
+    double best = -1;
+    for (uint32_t k = 0; k < 8 * d->nboxes; k++) {
+        const tl_box *b = &d->boxes[k / 8];
+        const double off = CLEAR + 1 + LANE * (k % 8 / 2);
+        const double x = k % 2 ? b->x + b->w + off : b->x - off;
+        if (b->column != column || b->row < p->leave || b->row >= p->arrive || x < 0 ||
+            x > d->columns[column].w || !is_clear(q, e, column, x, p->leave, p->arrive))
+            continue;
+        const tl_box *to = &d->boxes[p->end];
+        const double in = to->x + d->edges[e].port;
+        if (best < 0 || fabs(x - in) < fabs(best - in))
+            best = x;
+    }
+    return best;
 }
 
 static void choose_way(tl_half *q, uint32_t e)
@@ -129,6 +159,9 @@ static void choose_way(tl_half *q, uint32_t e)
     } else if (p->arrive > p->leave && is_clear(q, e, a->column, out, p->leave, p->arrive)) {
         p->gutter = a->column;
         p->x = out;
+    } else if (p->arrive > p->leave && a->column == b->column &&
+               (p->x = beside(q, e, b->column)) >= 0) {
+        p->gutter = b->column;
     } else {
         p->down = 2;
         const int is_left = in < d->columns[b->column].w / 2;
@@ -185,6 +218,8 @@ static void set_columns(tl_drawing *d, const int *lanes, const int *others)
     d->width = x + MARGIN;
     for (uint32_t k = 0; k < d->nboxes; k++)
         d->boxes[k].x += d->columns[d->boxes[k].column].x;
+    for (uint32_t k = 0; k < d->nnests; k++)
+        d->nests[k].x += d->columns[d->nests[k].column].x;
 }
 
 /* ---- along the gaps --------------------------------------------------------------------------- */
@@ -251,7 +286,7 @@ static void set_tracks(tl_half *q, uint32_t gap)
         r->track = track;
         most = track + 1 > most ? track + 1 : most;
     }
-    q->gap[gap] = 2 * ROOM + TRACK * most;
+    q->gap[gap] = q->ends[gap] + 2 * ROOM + TRACK * most + q->begins[gap];
 }
 
 static void set_rows(tl_half *q)
@@ -278,7 +313,8 @@ static void set_rows(tl_half *q)
 static double track_y(const tl_half *q, uint32_t net, uint32_t gap)
 {
     const int track = reach_of(q, net, gap)->track;
-    return q->row[gap] - q->gap[gap] + ROOM + TRACK * (track < 0 ? 0 : track) + TRACK / 2.0;
+    return q->row[gap] - q->gap[gap] + q->ends[gap] + ROOM + TRACK * (track < 0 ? 0 : track) +
+           TRACK / 2.0;
 }
 
 static void point(tl_edge *e, double x, double y)
@@ -304,12 +340,51 @@ static void draw_line(const tl_half *q, uint32_t k)
     point(e, in, b->y);
 }
 
+/* set_nests -- the rectangles of nested scopes around their rows, if there is a box in them. */
+static void set_nests(const tl_half *q)
+{
+    const tl_drawing *d = q->d;
+    const int half = q->kind == TL_EDGE_ADJOINT;
+    for (uint32_t k = 0; k < d->nboxes; k++) {
+        uint32_t nest = (d->boxes[k].mirror != TL_NONE) == half ? d->boxes[k].nest : TL_NONE;
+        for (; nest != TL_NONE; nest = d->nests[nest].parent) {
+            tl_nest *n = &d->nests[nest];
+            n->y[half] = q->row[n->top] - n->above * TL_DRAW_STRIP;
+            n->h[half] =
+                q->row[n->bottom + 1] - q->gap[n->bottom + 1] + n->below * TL_DRAW_RIM - n->y[half];
+        }
+    }
+}
+
+/* set_labels -- a nested scope's title at its left corner, or at the right one if lines come in
+ * there. */
+static void set_labels(tl_drawing *d, int half)
+{
+    for (uint32_t k = 0; k < d->nnests; k++) {
+        tl_nest *n = &d->nests[k];
+        const double w = tl__draw_characters(n->title) * TL_DRAW_PITCH * TL_DRAW_LINE + 4;
+        const double y = half ? n->y[1] + n->h[1] - TL_DRAW_STRIP / 2 : n->y[0] + TL_DRAW_STRIP / 2;
+        int hit[2] = {0, 0};
+        for (uint32_t e = 0; e < d->nedges; e++)
+            for (int i = 1; i < d->edges[e].npoints; i++) {
+                const tl_edge *o = &d->edges[e];
+                if ((o->y[i - 1] - y) * (o->y[i] - y) > 0)
+                    continue;
+                hit[0] += o->x[i] > n->x && o->x[i] < n->x + 4 + w;
+                hit[1] += o->x[i] > n->x + n->w - 4 - w && o->x[i] < n->x + n->w;
+            }
+        n->label[half] = hit[1] < hit[0] ? n->x + n->w - 2 - w : n->x + 6;
+    }
+}
+
 /* turn_over -- the lower half as a mirror image; lines run as gradients do. */
 static void turn_over(tl_drawing *d, double from, double height)
 {
     for (uint32_t k = 0; k < d->nboxes; k++)
         if (d->boxes[k].mirror != TL_NONE)
             d->boxes[k].y = from + height - d->boxes[k].y - d->boxes[k].h;
+    for (uint32_t k = 0; k < d->nnests; k++)
+        d->nests[k].y[1] = from + height - d->nests[k].y[1] - d->nests[k].h[1];
     for (uint32_t k = 0; k < d->nedges; k++) {
         tl_edge *e = &d->edges[k];
         for (int i = 0; e->kind == TL_EDGE_ADJOINT && i < (e->npoints + 1) / 2; i++) {
@@ -327,6 +402,8 @@ static void shift_down(tl_drawing *d, double by)
 {
     for (uint32_t k = 0; k < d->nboxes; k++)
         d->boxes[k].y += d->boxes[k].mirror == TL_NONE ? by : 0;
+    for (uint32_t k = 0; k < d->nnests; k++)
+        d->nests[k].y[0] += by;
     for (uint32_t k = 0; k < d->nedges; k++)
         for (int i = 0; d->edges[k].kind == TL_EDGE_FORWARD && i < d->edges[k].npoints; i++)
             d->edges[k].y[i] += by;
@@ -339,9 +416,16 @@ static int open_half(tl_half *q, tl_drawing *d, tl_edge_kind kind)
     q->path = tl__calloc((size_t)d->nedges + 1, sizeof *q->path);
     q->reach = tl__calloc((size_t)d->nboxes * rows + 1, sizeof *q->reach);
     q->lanes = tl__calloc((size_t)d->ncolumns + 2, sizeof *q->lanes);
-    q->gap = tl__calloc(rows, sizeof *q->gap);
+    q->gap = tl__calloc(3 * rows, sizeof *q->gap);
     if (!q->path || !q->reach || !q->lanes || !q->gap)
         return TL_ENOMEM;
+    q->ends = q->gap + rows;
+    q->begins = q->ends + rows;
+    for (uint32_t k = 0; k < d->nnests; k++) {
+        const tl_nest *n = &d->nests[k];
+        q->begins[n->top] = fmax(q->begins[n->top], n->above * TL_DRAW_STRIP);
+        q->ends[n->bottom + 1] = fmax(q->ends[n->bottom + 1], n->below * TL_DRAW_RIM);
+    }
     q->row = d->rows + (kind == TL_EDGE_ADJOINT ? rows : 0);
     for (uint32_t e = 0; e < d->nedges; e++) {
         const int is_back = kind == TL_EDGE_ADJOINT;
@@ -376,6 +460,7 @@ int tl__draw_route(tl_drawing *d)
         for (int i = 0; i < 2; i++) {
             extend_all(&half[i]);
             set_rows(&half[i]);
+            set_nests(&half[i]);
             for (uint32_t e = 0; e < d->nedges; e++)
                 if (is_here(&half[i], e))
                     draw_line(&half[i], e);
@@ -387,6 +472,8 @@ int tl__draw_route(tl_drawing *d)
         shift_down(d, MARGIN + HEAD);
         d->middle = MARGIN + HEAD + upper;
         turn_over(d, d->middle, lower);
+        set_labels(d, 0);
+        set_labels(d, 1);
         d->height = d->middle + (both ? lower : 0) + MARGIN;
     }
     close_half(&half[0]);

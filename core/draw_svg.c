@@ -1,4 +1,4 @@
-/* draw_svg.c -- a drawing as SVG: one page, A4 landscape. */
+/* draw_svg.c -- a drawing as SVG: one page of A4. */
 #include "core/drawing.h"
 
 #include <math.h>
@@ -28,6 +28,34 @@ static void put_columns(tl_text *t, const tl_drawing *d)
                 o->x - 6, 40.0, o->w + 12, d->height - 64);
         tl__put(t, "<text class=\"head\" x=\"%.1f\" y=\"35\">", o->x + o->w / 2);
         put_xml(t, o->title);
+        tl__put(t, "</text>\n");
+    }
+}
+
+static void put_nests(tl_text *t, const tl_drawing *d)
+{
+    for (uint32_t k = 0; k < 2 * d->nnests; k++) {
+        const tl_nest *n = &d->nests[k / 2];
+        const int half = k % 2;
+        if (n->h[half] > 0)
+            tl__put(t,
+                    "<rect class=\"nest\" data-nest=\"%u\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
+                    "height=\"%.1f\" rx=\"4\"/>\n",
+                    k / 2, n->x, n->y[half], n->w, n->h[half]);
+    }
+}
+
+/* put_nest_titles -- on top of lines: with a rim in the colour of what lies below. */
+static void put_nest_titles(tl_text *t, const tl_drawing *d)
+{
+    for (uint32_t k = 0; k < 2 * d->nnests; k++) {
+        const tl_nest *n = &d->nests[k / 2];
+        const int half = k % 2;
+        if (!(n->h[half] > 0))
+            continue;
+        tl__put(t, "<text class=\"scope-name\" x=\"%.1f\" y=\"%.1f\">", n->label[half],
+                half ? n->y[1] + n->h[1] - 4.5 : n->y[0] + TL_DRAW_STRIP - 4.5);
+        put_xml(t, n->title);
         tl__put(t, "</text>\n");
     }
 }
@@ -88,10 +116,13 @@ static void put_marker(tl_text *t, const char *name, const char *ink)
 
 static void put_head(tl_text *t, const tl_drawing *d)
 {
+    double w = d->width, h = d->height;
+    const int is_high = tl__draw_page(d, &w, &h);
     tl__put(t,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"297mm\" height=\"210mm\" "
-            "viewBox=\"0 0 %.1f %.1f\">\n<style>\n",
-            d->width, d->height);
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%s\" height=\"%s\" "
+            "viewBox=\"%.1f %.1f %.1f %.1f\">\n<style>\n",
+            is_high ? "210mm" : "297mm", is_high ? "297mm" : "210mm", (d->width - w) / 2,
+            (d->height - h) / 2, w, h);
     tl__put(t,
             "text{font-family:'DejaVu Sans Mono',Menlo,Consolas,monospace;text-anchor:middle;"
             "font-size:%.1fpx;fill:#222}\n"
@@ -99,6 +130,9 @@ static void put_head(tl_text *t, const tl_drawing *d)
             ".half{font-size:11px;fill:#777;text-anchor:start}\n",
             TL_DRAW_LINE, TL_DRAW_TITLE);
     tl__put(t, ".scope{fill:#f6f6f3;stroke:#ccc;stroke-width:.6}\n"
+               ".nest{fill:#000;fill-opacity:.035;stroke:#aaa;stroke-width:.7}\n"
+               ".scope-name{fill:#555;text-anchor:start;paint-order:stroke;stroke:#efefec;"
+               "stroke-width:3px}\n"
                ".leaf rect{fill:#fff;stroke:#666}\n"
                ".forward rect{fill:#e3eef8;stroke:" INK_FORWARD "}\n"
                ".adjoint rect{fill:#fbe9e4;stroke:" INK_ADJOINT "}\n"
@@ -106,7 +140,9 @@ static void put_head(tl_text *t, const tl_drawing *d)
                ".back{stroke:" INK_ADJOINT "}\n</style>\n<defs>\n");
     put_marker(t, "fore", INK_FORWARD);
     put_marker(t, "back", INK_ADJOINT);
-    tl__put(t, "</defs>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n");
+    tl__put(t,
+            "</defs>\n<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#fff\"/>\n",
+            (d->width - w) / 2, (d->height - h) / 2, w, h);
 }
 
 char *tl_tape_svg(const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
@@ -123,6 +159,7 @@ char *tl_tape_svg(const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
     if (!code) {
         put_head(&t, &d);
         put_columns(&t, &d);
+        put_nests(&t, &d);
         const int both = d.middle + 30 < d.height;
         if (both)
             tl__put(&t,
@@ -134,6 +171,7 @@ char *tl_tape_svg(const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
                 both ? "\xce\xb4 in a box: the gradient that comes in, all lines added up" : "");
         for (uint32_t e = 0; e < d.nedges; e++)
             put_line(&t, &d.edges[e]);
+        put_nest_titles(&t, &d);
         for (uint32_t k = 0; k < d.nboxes; k++)
             put_box(&t, &d, k);
         tl__put(&t, "</svg>\n");

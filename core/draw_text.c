@@ -30,15 +30,27 @@ TL_PRINTF(2, 3) static void put(phrase *p, const char *format, ...)
 
 static void put_value(phrase *p, uint32_t slot, uint32_t vertex, int level);
 
-/* put_name -- of a vertex that is a box, or of a node; t tells steps apart only where the columns
- * do not. */
+/* put_name -- of a node; what a scan takes of each step is "x[t]" of its x. */
 static void put_name(phrase *p, uint32_t slot)
 {
     const tl_node *n = &p->d->tape->nodes[slot];
-    if (n->name)
+    if (n->name) {
         put(p, "%s", n->name);
-    else
+    } else if (n->op == &tl_op_each) {
+        put_name(p, n->in[0]);
+        put(p, "[t]");
+    } else {
         put(p, "%%%u", slot);
+    }
+}
+
+/* put_other -- a vertex in a formula: the step behind it if it is not the one of the column. */
+static void put_other(phrase *p, uint32_t vertex)
+{
+    const tl_vertex *v = &p->d->vertices[vertex];
+    put_name(p, v->slot);
+    if (v->t >= 0 && v->t != p->d->vertices[p->d->boxes[p->box].root].t)
+        put(p, "[%lld]", (long long)v->t);
 }
 
 /* is_delta -- whether a value of an adjoint box is the gradient that comes in: of other boxes,
@@ -51,8 +63,8 @@ static int is_delta(const tl_drawing *d, uint32_t k, uint32_t box, int depth)
         return 0;
     if (v->box != box)
         return v->box != TL_NONE;
-    if (v->nin == 0 ||
-        !(n->op == &tl_op_add || n->op == &tl_op_assemble || n->op == &tl_op_reshape))
+    if (v->nin == 0 || !(n->op == &tl_op_add || n->op == &tl_op_assemble ||
+                         n->op == &tl_op_reshape || n->op == &tl_op_summed))
         return 0;
     for (uint32_t i = 0; i < v->nin; i++)
         if (!is_delta(d, d->in[v->first + i], box, depth + 1))
@@ -74,6 +86,24 @@ static void put_infix(phrase *p, const tl_vertex *v, const char *sign, int own, 
     put(p, "%s", sign);
     put_operand(p, v, 1, right);
     put(p, "%s", own < level ? ")" : "");
+}
+
+/* put_each -- the step's part of x, "x[2]"; in a body that is drawn as one: "x[t]". */
+static void put_each(phrase *p, const tl_vertex *v)
+{
+    const tl_node *n = &p->d->tape->nodes[v->slot];
+    put_name(p, n->in[0]);
+    if (v->t >= 0)
+        put(p, "[%lld]", (long long)v->t);
+    else
+        put(p, "[t]");
+}
+
+static void put_minus(phrase *p, const tl_vertex *v, int level)
+{
+    put(p, "%s-", level > SUM ? "(" : "");
+    put_operand(p, v, 0, PRODUCT);
+    put(p, "%s", level > SUM ? ")" : "");
 }
 
 /* put_product -- "a @ b'": ' where an operand's other axis is summed. */
@@ -137,10 +167,16 @@ static void put_expression(phrase *p, uint32_t k, int level)
         put_infix(p, v, level > SUM ? "-" : " - ", SUM, PRODUCT, level);
     else if (strcmp(op->name, "mul") == 0)
         put_infix(p, v, "\xc2\xb7", PRODUCT, PRODUCT, level);
+    else if (strcmp(op->name, "div") == 0)
+        put_infix(p, v, "/", PRODUCT, ATOM, level);
+    else if (strcmp(op->name, "neg") == 0)
+        put_minus(p, v, level);
     else if (op->kind == TL_CONTRACTION)
         put_product(p, v, level);
     else if (op == &tl_op_slice)
         put_slice(p, v);
+    else if (op == &tl_op_each)
+        put_each(p, v);
     else if (op == &tl_op_reshape || op == &tl_op_broadcast_to)
         put_operand(p, v, 0, level);
     else
@@ -163,7 +199,7 @@ static void put_value(phrase *p, uint32_t slot, uint32_t vertex, int level)
     if (p->d->boxes[p->box].mirror != TL_NONE && is_delta(p->d, vertex, p->box, 0))
         put(p, "\xce\xb4");
     else if (v->box == TL_NONE || (v->of == TL_NONE && p->d->boxes[v->box].root == vertex))
-        put_name(p, v->slot);
+        put_other(p, vertex);
     else
         put_expression(p, vertex, level);
 }
@@ -176,8 +212,11 @@ static void cut(char *line)
     for (; line[at] && n < WIDE; n++)
         for (at++; ((unsigned char)line[at] & 0xc0) == 0x80;)
             at++;
-    if (line[at])
-        memcpy(line + at, "...", 4);
+    if (!line[at])
+        return;
+    while (at > 0 && (line[at - 1] == '.' || line[at - 1] == ' '))
+        at--;
+    memcpy(line + at, "...", 4);
 }
 
 void tl__draw_plain(char *text)
@@ -197,15 +236,13 @@ static char *next_line(tl_box *b)
     return b->nlines < TL_BOX_LINES ? b->line[b->nlines++] : NULL;
 }
 
-static void put_title(const tl_drawing *d, tl_box *b)
+static void put_title(const tl_drawing *d, uint32_t box)
 {
-    const tl_node *n = &d->tape->nodes[d->vertices[b->root].slot];
-    const char *d_ = b->mirror == TL_NONE ? "" : "d";
+    tl_box *b = &d->boxes[box];
     char *line = next_line(b);
-    if (n->name)
-        snprintf(line, TL_BOX_TEXT, "%s%s", d_, n->name);
-    else
-        snprintf(line, TL_BOX_TEXT, "%s%%%u", d_, d->vertices[b->root].slot);
+    phrase p = {d, line, TL_BOX_TEXT, box, 0};
+    put(&p, "%s", b->mirror == TL_NONE ? "" : "d");
+    put_name(&p, d->vertices[b->root].slot);
     cut(line);
 }
 
@@ -226,17 +263,18 @@ static void forward_lines(const tl_drawing *d, uint32_t box)
 }
 
 /* leaf_behind -- the operand of the forward node that the end of a sweep is the gradient of: the
- * one of its shape, the last one if there are several. */
-static const char *leaf_behind(const tl_drawing *d, const tl_vertex *v)
+ * one of its shape, the last one if there are several; TL_NONE if there is none. */
+static uint32_t leaf_behind(const tl_drawing *d, const tl_vertex *v)
 {
     const tl_vertex *of = &d->vertices[v->of];
-    const char *name = NULL;
+    uint32_t found = TL_NONE;
     for (uint32_t i = 0; i < of->nin; i++) {
-        const tl_node *n = &d->tape->nodes[d->vertices[d->in[of->first + i]].slot];
-        if (tl_shape_equal(n->shape, d->tape->nodes[v->slot].shape) && n->name)
-            name = n->name;
+        const uint32_t k = d->in[of->first + i];
+        const tl_node *n = &d->tape->nodes[d->vertices[k].slot];
+        if (tl_shape_equal(n->shape, d->tape->nodes[v->slot].shape))
+            found = k;
     }
-    return name;
+    return found;
 }
 
 static uint32_t incoming(const tl_drawing *d, uint32_t box)
@@ -257,13 +295,15 @@ static void adjoint_line(const tl_drawing *d, uint32_t box, uint32_t k, uint32_t
         return;
     }
     phrase p = {d, line, TL_BOX_TEXT, box, 0};
-    const char *leaf = to == TL_NONE ? leaf_behind(d, &d->vertices[k]) : NULL;
+    const uint32_t leaf = to == TL_NONE ? leaf_behind(d, &d->vertices[k]) : TL_NONE;
     if (to != TL_NONE && d->boxes[to].mirror != TL_NONE && !alone) {
         put(&p, "\xe2\x86\x92 ");
-        put_name(&p, d->vertices[d->boxes[to].root].slot);
+        put_other(&p, d->boxes[to].root);
         put(&p, ": ");
-    } else if (leaf) {
-        put(&p, "\xe2\x86\x92 %s: ", leaf);
+    } else if (leaf != TL_NONE) {
+        put(&p, "\xe2\x86\x92 ");
+        put_other(&p, leaf);
+        put(&p, ": ");
     }
     if (is_delta(d, k, box, 0) && to == TL_NONE)
         put(&p, "sum of %u", incoming(d, box));
@@ -287,6 +327,8 @@ static void adjoint_lines(const tl_drawing *d, uint32_t box)
     uint32_t out = 0;
     for (uint32_t e = 0; e < d->nedges; e++)
         out += d->edges[e].from == box && d->edges[e].kind == TL_EDGE_ADJOINT;
+    for (uint32_t k = 0; k < d->nvertices; k++)
+        out += d->vertices[k].box == box && d->vertices[k].uses == 0;
     for (uint32_t k = 0; k < d->nvertices; k++) {
         if (d->vertices[k].box != box)
             continue;
@@ -310,7 +352,7 @@ static void adjoint_lines(const tl_drawing *d, uint32_t box)
 void tl__draw_texts(tl_drawing *d)
 {
     for (uint32_t b = 0; b < d->nboxes; b++) {
-        put_title(d, &d->boxes[b]);
+        put_title(d, b);
         if (d->boxes[b].mirror == TL_NONE)
             forward_lines(d, b);
         else

@@ -58,10 +58,12 @@ static int record(tl_tape *tape)
         }
         tl_tensor x = named(weights(tape, tl_shape2(1, I), "x"), "x", t);
         tl_tensor z = named(tl_add(tl_linear(x, W, b), tl_matmul_t(h, 0, U, 1)), "z", t);
+        tl_scope_open(tape, "gates");
         tl_tensor i = named(tl_sigmoid(tl_chunk(z, 4, 0)), "i", t);
         tl_tensor f = named(tl_sigmoid(tl_chunk(z, 4, 1)), "f", t);
         tl_tensor g = named(tl_tanh(tl_chunk(z, 4, 2)), "g", t);
         tl_tensor o = named(tl_sigmoid(tl_chunk(z, 4, 3)), "o", t);
+        tl_scope_close(tape);
         c = named(tl_add(tl_mul(f, c), tl_mul(i, g)), "c", t);
         h = named(tl_mul(o, tl_tanh(c)), "h", t);
         tl_scope_close(tape);

@@ -50,6 +50,37 @@ static tl_tape *scanned(int64_t T)
     return tape;
 }
 
+/* nested -- scopes in scopes, one of them twice, with the gradient. */
+static tl_tape *nested(void)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    static const double v[9] = {.1, .2, .3, .4, .5, .6, .7, .8, .9};
+    tl_tensor U = tl_name(tl_input_f64(tape, tl_shape2(3, 3), v), "U"), g;
+    tl_tensor h = tl_name(tl_input_f64(tape, tl_shape2(1, 3), v), "x");
+    tl_scope_open(tape, "net");
+    for (int k = 0; k < 2; k++) {
+        tl_scope_open(tape, "cell");
+        tl_tensor z = tl_name(tl_matmul(h, U), "z");
+        tl_tensor b = tl_name(tl_input_f64(tape, tl_shape1(3), v), "b"); /* used in two places */
+        tl_scope_open(tape, "gates");
+        tl_tensor i = tl_name(tl_sigmoid(tl_add(z, b)), "i");
+        tl_tensor o = tl_name(tl_tanh(tl_mul(z, b)), "o");
+        tl_scope_close(tape);
+        h = tl_name(tl_mul(i, o), "h");
+        tl_scope_close(tape);
+        h = tl_name(tl_tanh(tl_add(h, z)), "y");
+        tl_scope_open(tape, "a scope with a name that is wider than all that is in it");
+        h = tl_name(tl_mul(h, h), "n");
+        tl_scope_close(tape);
+    }
+    tl_scope_close(tape);
+    tl_scope_open(tape, "loss");
+    tl_tensor loss = tl_name(tl_sum_all(h), "L");
+    tl_scope_close(tape);
+    cr_assert_eq(tl_grad(1, &loss, NULL, 1, &U, &g), TL_OK);
+    return tape;
+}
+
 static int apart(const tl_box *a, const tl_box *b)
 {
     return a->x + a->w <= b->x || b->x + b->w <= a->x || a->y + a->h <= b->y || b->y + b->h <= a->y;
@@ -67,6 +98,50 @@ static int crosses(const tl_edge *e, const tl_box *b)
             return 1;
     }
     return 0;
+}
+
+/* hold_nests -- a scope's rectangle holds its boxes and scopes and no others, in both halves. */
+static void hold_nests(const tl_drawing *d)
+{
+    for (uint32_t k = 0; k < d->nnests; k++)
+        for (int half = 0; half < 2; half++) {
+            const tl_nest *n = &d->nests[k];
+            const tl_box r = {.x = n->x, .y = n->y[half], .w = n->w, .h = n->h[half]};
+            int inside = 0;
+            for (uint32_t b = 0; b < d->nboxes; b++) {
+                const tl_box *box = &d->boxes[b];
+                uint32_t in = box->nest;
+                while (in != TL_NONE && in != k)
+                    in = d->nests[in].parent;
+                if ((box->mirror != TL_NONE) != half)
+                    continue;
+                inside += in == k;
+                if (in == k)
+                    cr_assert(box->x >= r.x && box->x + box->w <= r.x + r.w && box->y >= r.y &&
+                                  box->y + box->h <= r.y + r.h,
+                              "box %u sticks out of %s", b, n->title);
+                else
+                    cr_assert(r.h <= 0 || apart(&r, box), "box %u is no part of %s", b, n->title);
+            }
+            cr_assert_eq(inside > 0, r.h > 0, "%s is drawn where it has no box", n->title);
+            if (inside == 0)
+                continue;
+            cr_assert(n->label[half] > r.x &&
+                      n->label[half] + 5 * (double)strlen(n->title) < r.x + r.w);
+            for (uint32_t o = 0; o < k; o++) {
+                const tl_nest *m = &d->nests[o];
+                const tl_box s = {.x = m->x, .y = m->y[half], .w = m->w, .h = m->h[half]};
+                uint32_t up = n->parent;
+                while (up != TL_NONE && up != o)
+                    up = d->nests[up].parent;
+                if (up == o)
+                    cr_assert(s.x < r.x && s.y < r.y && s.x + s.w > r.x + r.w &&
+                                  s.y + s.h > r.y + r.h,
+                              "%s sticks out of %s", n->title, m->title);
+                else
+                    cr_assert(s.h <= 0 || apart(&r, &s), "%s lies on %s", n->title, m->title);
+            }
+        }
 }
 
 /* hold_drawing -- what every drawing has to be. */
@@ -99,6 +174,7 @@ static void hold_drawing(const tl_tape *tape, const tl_draw_opts *opts)
             cr_assert_eq(n, from != v->box && from != TL_NONE, "%u to %u: %d", from, v->box, n);
         }
     }
+    hold_nests(&d);
     for (uint32_t e = 0; e < d.nedges; e++) {
         const tl_edge *edge = &d.edges[e];
         cr_assert_eq(edge->npoints > 0, edge->kind != TL_EDGE_READ);
@@ -156,6 +232,11 @@ Test(draw, boxes_and_lines_are_where_they_should_be)
             o.unroll = 0;
             hold_drawing(tape, &o);
             tl_tape_free(tape);
+            tape = nested();
+            hold_drawing(tape, &o);
+            o.from = (uint32_t)(2 * T);
+            hold_drawing(tape, &o);
+            tl_tape_free(tape);
         }
 }
 
@@ -207,6 +288,8 @@ Test(draw, a_scan_is_steps_or_one_box)
     char *svg = tl_tape_svg(tape, &o, NULL);
     cr_assert(strstr(svg, "scan, t = 0") && strstr(svg, "scan, t = 2"), "%s", svg);
     cr_assert(!strstr(svg, "scan, 3 steps"), "%s", svg);
+    cr_assert(strstr(svg, ">xs[1] + h'[0] @ U"), "%s", svg);
+    cr_assert(strstr(svg, ">dU<") && strstr(svg, ">sum of 3<"), "summed over the steps: %s", svg);
     tl_string_free(svg);
     o.unroll = 2;
     svg = tl_tape_svg(tape, &o, NULL);
@@ -215,14 +298,14 @@ Test(draw, a_scan_is_steps_or_one_box)
     tl_tape_free(tape);
 }
 
-/* hold_latex -- braces, dollars and environments are closed, in order; no character that TeX has its
- * own use for stands in a node's text but as a command of ours. */
+/* hold_latex -- braces, dollars and environments are closed, in order; no character that TeX has
+ * its own use for stands in a node's text but as a command of ours. */
 static void hold_latex(const char *tex)
 {
     char open[8][24];
     int depth = 0, braces = 0, dollars = 0;
     for (const char *at = tex; *at; at++) {
-        if (*at == '\\' && (at[1] == '{' || at[1] == '}' || at[1] == '$' || at[1] == '%')) {
+        if (*at == '\\' && (at[1] == '{' || at[1] == '}' || at[1] == '%')) {
             at++;
         } else if (strncmp(at, "\\begin{", 7) == 0 || strncmp(at, "\\end{", 5) == 0) {
             const int is_end = at[1] == 'e', n = (int)strcspn(at + (is_end ? 5 : 7), "}");
@@ -253,6 +336,56 @@ static void hold_latex(const char *tex)
     cr_assert_eq(braces, 0);
 }
 
+Test(draw, scopes_in_scopes)
+{
+    tl_tape *tape = nested();
+    tl_drawing d;
+    cr_assert_eq(tl__draw_open(&d, tape, NULL, NULL), TL_OK);
+    cr_assert_eq(d.nnests, 6, "twice: cell, gates in it, and the wide one: %u", d.nnests);
+    cr_assert(strcmp(d.nests[1].title, "gates") == 0 && d.nests[1].parent == 0);
+    cr_assert(strcmp(d.nests[2].title, "cell") != 0 && d.nests[2].parent == TL_NONE);
+    for (uint32_t k = 0; k < 6; k++)
+        cr_assert(k < 3 || d.nests[k].top > d.nests[k - 3].bottom, "%u: one after the other", k);
+    for (uint32_t k = 0; k < d.nboxes; k++) /* the loss beside the end of what it is of */
+        cr_assert(d.columns[d.boxes[k].column].title[0] != 'l' || d.boxes[k].row + 1 == d.nrows);
+    tl__draw_close(&d);
+    char *svg = tl_tape_svg(tape, NULL, NULL), *tex = tl_tape_latex(tape, NULL, NULL), text[40];
+    char *dot = tl_tape_dot(tape, NULL, NULL);
+    hold_balanced(svg);
+    cr_assert_eq(count(svg, ">gates<"), 4, "in both halves");
+    cr_assert_eq(count(dot, "label=\"gates\""), 4);
+    cr_assert_eq(count(dot, "subgraph"), count(dot, "\n  }"), "%s", dot);
+    cr_assert_eq(count(dot, "subgraph"), 2 * (6 + 2), "and two columns: %s", dot);
+    cr_assert_eq(count(tex, " {gates};"), 4);
+    for (uint32_t k = 0; k < 6; k++) {
+        snprintf(text, sizeof text, "data-nest=\"%u\"", k);
+        cr_assert_eq(count(svg, text), 2, "%s", text);
+        snprintf(text, sizeof text, "%% scope %u\n", k);
+        cr_assert_eq(count(tex, text), 2, "%s", text);
+    }
+    tl_string_free(dot);
+    tl_string_free(svg);
+    tl_string_free(tex);
+    tl_tape_free(tape);
+}
+
+Test(draw, a_page_stands_or_lies)
+{
+    tl_tape *tape = nested();
+    char *svg = tl_tape_svg(tape, NULL, NULL), *tex = tl_tape_latex(tape, NULL, NULL);
+    cr_assert(strstr(svg, "width=\"210mm\" height=\"297mm\"") && !strstr(tex, "landscape"));
+    tl_string_free(svg);
+    tl_string_free(tex);
+    tl_tape_free(tape);
+    tape = unrolled(3, 1);
+    svg = tl_tape_svg(tape, NULL, NULL);
+    tex = tl_tape_latex(tape, NULL, NULL);
+    cr_assert(strstr(svg, "width=\"297mm\" height=\"210mm\"") && strstr(tex, "landscape"));
+    tl_string_free(svg);
+    tl_string_free(tex);
+    tl_tape_free(tape);
+}
+
 Test(draw, names_are_escaped)
 {
     tl_tape *tape = tl_tape_new(NULL);
@@ -266,7 +399,7 @@ Test(draw, names_are_escaped)
     hold_latex(tex);
     cr_assert(strstr(svg, "a&#60;b&#62;&#38;&#34;c&#34;\\_{$%"), "%s", svg);
     cr_assert(strstr(dot, "label=\"a<b>&\\\"c\\\"\\\\_{$%"), "%s", dot);
-    cr_assert(strstr(tex, "{a$<$b$>$\\&{''}c{''}$\\backslash$\\_$\\{$\\$\\%};"), "%s", tex);
+    cr_assert(strstr(tex, "{a$<$b$>$\\&{''}c{''}$\\backslash$\\_$\\{$\\char36{}\\%};"), "%s", tex);
     cr_assert(strstr(tex, "{$\\}$\\~{}\\^{}\\#$|${`}{-}{-}{'}};"), "%s", tex);
     cr_assert(strstr(tex, "{$<$\\&$>$\\_\\#\\%};"), "%s", tex);
     tl_string_free(svg);
@@ -298,16 +431,18 @@ Test(draw, letters_beyond_ascii)
 
 Test(draw, a_latex_document_has_all_it_needs)
 {
-    tl_tape *tape[3] = {unrolled(3, 1), scanned(20), tl_tape_new(NULL)};
-    for (int k = 0; k < 3; k++) {
+    tl_tape *tape[4] = {unrolled(3, 1), scanned(20), tl_tape_new(NULL), nested()};
+    for (int k = 0; k < 4; k++) {
         char *tex = tl_tape_latex(tape[k], NULL, NULL);
         hold_latex(tex);
         cr_assert_eq(count(tex, "\\usepackage"), 2, "tikz, geometry: what every TeX has");
         cr_assert_eq(strncmp(tex, "\\documentclass{article}\n", 24), 0, "%s", tex);
-        for (const char *at = tex; (at = strstr(at, "\\draw[")); at++) {
+        for (const char *at = tex; (at = strchr(at, '\\')); at++) {
             char style[32]; /* is one of those that the head declares */
+            const int is_style = !strncmp(at, "\\draw[", 6) || !strncmp(at, "\\node[", 6);
             snprintf(style, sizeof style, "%.*s/.style=", (int)strcspn(at + 6, ",]"), at + 6);
-            cr_assert(strstr(tex, style) || strncmp(style, "draw=", 5) == 0, "%s", style);
+            cr_assert(!is_style || strstr(tex, style) || strncmp(style, "draw=", 5) == 0, "%s",
+                      style);
         }
         tl_string_free(tex);
         tl_tape_free(tape[k]);
@@ -319,8 +454,10 @@ Test(draw, dot_and_latex_have_all_boxes)
     tl_tape *tape = unrolled(2, 1);
     tl_drawing d;
     tl_err err;
+    tl_draw_opts o = tl_draw_defaults();
+    o.reads = 1;
     cr_assert_eq(tl__draw_open(&d, tape, NULL, &err), TL_OK);
-    char *dot = tl_tape_dot(tape, NULL, NULL), *tex = tl_tape_latex(tape, NULL, NULL), text[40];
+    char *dot = tl_tape_dot(tape, &o, NULL), *tex = tl_tape_latex(tape, NULL, NULL), text[40];
     for (uint32_t k = 0; k < d.nboxes; k++) {
         snprintf(text, sizeof text, "  b%u [label", k);
         cr_assert_eq(count(dot, text), 1);
@@ -333,6 +470,12 @@ Test(draw, dot_and_latex_have_all_boxes)
     }
     cr_assert_eq(count(dot, "{"), count(dot, "}"));
     cr_assert_eq(count(dot, "subgraph"), 4, "two scopes, forward and adjoint: %s", dot);
+    tl_string_free(dot);
+    dot = tl_tape_dot(tape, NULL, NULL);
+    for (uint32_t e = 0; e < d.nedges; e++) {
+        snprintf(text, sizeof text, "  b%u -> b%u [", d.edges[e].from, d.edges[e].to);
+        cr_assert_eq(count(dot, text), d.edges[e].kind != TL_EDGE_READ);
+    }
     tl__draw_close(&d);
     tl_string_free(dot);
     tl_string_free(tex);
