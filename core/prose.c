@@ -2,6 +2,7 @@
 #include "core/prose.h"
 #include "core/utf8.h"
 
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +11,14 @@ void tl__put(tl_text *t, const char *format, ...)
 {
     char line[1001];
     va_list args;
+    /* numbers with a point, whatever the host has set: 0,5 is no number in SVG, two in CSV */
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0), host = uselocale(plain);
     va_start(args, format);
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    uselocale(host);
+    if (plain)
+        freelocale(plain);
     uint32_t length = n < 0                       ? 0
                       : (uint32_t)n < sizeof line ? (uint32_t)n
                                                   : (uint32_t)sizeof line - 1;

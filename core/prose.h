@@ -11,7 +11,7 @@ typedef struct tl_text {
     int failed;
 } tl_text;
 
-/* tl__put -- appends; at most 1000 characters at once. */
+/* tl__put -- appends; at most 1000 characters at once. Numbers have a point in every locale. */
 TL_API void tl__put(tl_text *t, const char *format, ...) TL_PRINTF(2, 3);
 
 /* tl__put_xml -- appends size bytes of text as XML has them: its own characters escaped, blanks for

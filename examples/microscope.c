@@ -1,8 +1,8 @@
-/* microscope.c -- where the gradient goes: a plain RNN, an LSTM and a GRU over 100 steps, before any
- * training.
+/* microscope.c -- where the gradient goes: a plain RNN, an LSTM and a GRU over 100 steps, before
+ * any training.
  *
- * The loss is the sum of the last output. What of it reaches step t is dL/dh_t, the total derivative
- * through all later steps. It is printed for some t, with the mean factor of a step, with the
+ * The loss is the sum of the last output. What of it reaches step t is dL/dh_t, the total
+ * derivative through all later steps. It is printed for some t, with the mean factor of a step, with the
  * spectral radius of the step's Jacobian, and with how many elements of each gate are full.
  *
  *     microscope            two tables, to the terminal
@@ -14,8 +14,8 @@
  *
  *   rnn                 a step multiplies the gradient by about the radius, 0.7: after 100 steps
  *                       1e-16 of it is left, less than the rounding error of what later steps give
- *   lstm, forget bias 0 no better. c' = f c + i g, so the way back through c multiplies by f, and an
- *                       untrained gate is f = sigm(0) = 1/2
+ *   lstm, forget bias 0 no better. c' = f c + i g, so the way back through c multiplies by f, and
+ *                       an untrained gate is f = sigm(0) = 1/2
  *   lstm, forget bias 1 f = sigm(1) = 0.73, and h adds to it: ten orders of magnitude more arrive
  *   lstm, forget bias 4 f = 0.98. With a bias of log T, 1/e is left of c after T steps (Tallec and
  *                       Ollivier 2018). The price: c adds up all that came in, tanh(c) becomes flat

@@ -2,6 +2,7 @@
 #include "core/prose.h"
 #include "tests/check.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +26,21 @@ Test(prose, a_long_piece_is_cut)
     char *text = tl__text_end(&t);
     cr_assert_eq(strlen(text), 1000);
     tl__free(text);
+}
+
+Test(prose, numbers_have_a_point_in_every_locale)
+{
+    if (!setlocale(LC_ALL, "de_DE.UTF-8") && !setlocale(LC_ALL, "fr_FR.UTF-8") &&
+        !setlocale(LC_ALL, "ru_RU.UTF-8"))
+        cr_skip_test("no locale with a decimal comma is installed");
+    char here[16];
+    tl_text t = {0};
+    tl__put(&t, "%.2f %g", 0.25, 1.5);
+    char *text = tl__text_end(&t);
+    cr_assert_str_eq(text, "0.25 1.5");
+    tl__free(text);
+    snprintf(here, sizeof here, "%.1f", 0.5);
+    cr_assert_str_eq(here, "0,5", "and the host's is what it was");
 }
 
 Test(prose, xml_has_no_way_to_break)
