@@ -253,10 +253,10 @@ static inline int64_t least(problem p)
     return strtoll(at + strlen("want at least "), NULL, 10);
 }
 
-/* A loop over the stacked results of another one, each with its adjoint. */
-static tl_tensor two_layers(const world *m, int64_t steps, int64_t budget)
+/* two_loops -- one over the stacked results of the other, or both over xs in both directions. */
+static inline tl_tensor two_loops(const world *m, int64_t steps, int beside, int64_t budget)
 {
-    tl_tensor xs = m->xs;
+    tl_tensor xs = m->xs, ys[2];
     for (int layer = 0; layer < 2; layer++) {
         tl_scan_opts o = tl_scan_defaults();
         o.budget = budget;
@@ -268,9 +268,10 @@ static tl_tensor two_layers(const world *m, int64_t steps, int64_t budget)
         tl_tensor u = tl_tanh(z), n = tl_mul(u, tl_sigmoid(tl_add(tl_mul(u, u), m->w[4])));
         tl_scan_next(s, h, n);
         tl_scan_close(s);
-        xs = tl_scan_stacked(s, n);
+        ys[layer] = tl_scan_stacked(s, n);
+        xs = beside ? xs : ys[layer];
     }
-    return tl_sum_all(tl_square(xs));
+    return tl_sum_all(tl_square(beside ? tl_mul(ys[0], ys[1]) : xs));
 }
 
 #endif

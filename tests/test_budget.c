@@ -140,14 +140,14 @@ Test(budget, gradients_of_gradients_are_as_without)
     tl__set_period_rows(0);
 }
 
-static void hold_layers(void)
+static void hold_loops(int beside)
 {
     static double out[3][MOST];
     tl__set_period_rows(2 * B);
     for (int way = 0; way < 3; way++) {
         const int64_t budget[] = {0, 3000, 6000};
         world m = world_new(T);
-        tl_tensor loss = two_layers(&m, T, budget[way]), in[4], g[4];
+        tl_tensor loss = two_loops(&m, T, beside, budget[way]), in[4], g[4];
         memcpy(in, m.w + 1, sizeof in);
         in[2] = m.xs;
         tl_no_grad_open(m.tape);
@@ -165,13 +165,18 @@ static void hold_layers(void)
     tl__set_period_rows(0);
 }
 
-Test(budget, layers_of_loops)
+Test(budget, several_loops)
 {
     const unsigned passes = tl__passes();
-    hold_layers();
-    tl__set_passes(passes & ~(unsigned)TL_PASS_PERIOD); /* gates overwrite what they were made of */
-    hold_layers();
-    tl__set_passes(passes);
+    for (int beside = 0; beside < 2; beside++) {
+        hold_loops(beside);
+        /* gates overwrite what they were made of */
+        tl__set_passes(passes & ~(unsigned)TL_PASS_PERIOD);
+        hold_loops(beside);
+        tl__set_passes(passes & ~(unsigned)(TL_PASS_PERIOD | TL_PASS_RECOMPUTE | TL_PASS_SINK));
+        hold_loops(beside);
+        tl__set_passes(passes);
+    }
 }
 
 /* The adjoint reads the last state, which is not there any more when the loop has run again. */

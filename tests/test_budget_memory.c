@@ -38,7 +38,7 @@ static size_t peak(int layers, int look, int64_t budget)
     const problem p = {.T = LONG, .commit = 1, .look = look, .budget = budget};
     world m = world_new(LONG);
     const size_t before = t.now;
-    tl_tensor loss = layers ? two_layers(&m, LONG, budget) : loss_of(&m, &p);
+    tl_tensor loss = layers ? two_loops(&m, LONG, 0, budget) : loss_of(&m, &p);
     if (look)
         tl_eval(1, &loss);
     tl_backward(loss);
