@@ -16,7 +16,7 @@
  *                       1e-16 of it is left, less than the rounding error of what later steps give
  *   lstm, forget bias 0 no better. c' = f c + i g, so the way back through c multiplies by f, and
  *                       an untrained gate is f = sigm(0) = 1/2
- *   lstm, forget bias 1 f = sigm(1) = 0.73, and h adds to it: ten orders of magnitude more arrive
+ *   lstm, forget bias 1 f = sigm(1) = 0.73, and h adds to it: eleven orders of magnitude more
  *   lstm, forget bias 4 f = 0.98. With a bias of log T, 1/e is left of c after T steps (Tallec and
  *                       Ollivier 2018). The price: c adds up all that came in, tanh(c) becomes flat
  *   gru                 h' = (1 - z) n + z h has the same way back, with z for f: 1/2 at first
