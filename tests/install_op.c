@@ -132,7 +132,9 @@ static int in_scan(void *ctx, tl_tape *tape, int nin, const tl_tensor *in, int n
 {
     (void)ctx, (void)nin, (void)nout;
     tl_scan s = tl_scan_open(tape, tl_dim(in[0], 0), NULL);
-    const tl_tensor h = tl_scan_carry(s, in[1]), y = zip(h, tl_scan_each(s, in[0]), 0.5);
+    const tl_tensor h = tl_scan_carry(s, in[1]), x = tl_scan_each(s, in[0]),
+                    before = tl_slice(zip(x, x, 2), -1, 1, 2), /* moved out of the loop */
+        y = zip(h, before, 0.5);
     tl_scan_next(s, h, tl_tanh(tl_add(tl_slice(y, -1, 0, 2), tl_slice(y, -1, 2, 2))));
     tl_scan_close(s);
     out[0] = tl_scan_last(s, h);

@@ -1,6 +1,8 @@
 /* test_transform.c -- functions of gradients before the step, freezing by name, micro-batches. */
 #include "tests/optimtest.h"
 
+#include "core/memory.h"
+
 static optimtest o;
 static double g[BOTH];
 static tl_optim *sgd;
@@ -63,20 +65,51 @@ Test(transform, centred_rows)
     step_takes(g);
 }
 
-Test(transform, noise_is_of_the_size_asked_for)
+enum { MANY = 4096 };
+
+/* noises -- what tl_grad_noisy adds to the gradients (ones) of two parameters, over sigma. */
+static void noises(tl_params *set, double sigma, double (*x)[MANY])
 {
-    enum { MANY = 4096 };
-    tl_params *set = tl_params_new(TL_F64);
-    tl_param *p = tl_param_new(set, "p", tl_shape1(MANY), NULL);
-    double sigma = 3, x[MANY], sum = 0, square = 0;
-    tl_backward(tl_sum_all(tl_use(o.tape, p)));
+    tl_param *p[] = {tl_params_at(set, 0), tl_params_at(set, 1)};
+    tl_backward(tl_sum_all(tl_add(tl_use(o.tape, p[0]), tl_use(o.tape, p[1]))));
     tl_transform_grads(o.tape, set, NULL, tl_grad_noisy, &sigma);
-    cr_assert_eq(tl_read_f64(tl_param_grad(o.tape, p), x, MANY), TL_OK);
+    for (int k = 0; k < 2; k++) {
+        cr_assert_eq(tl_read_f64(tl_param_grad(o.tape, p[k]), x[k], MANY), TL_OK);
+        for (int i = 0; i < MANY; i++)
+            x[k][i] = (x[k][i] - 1) / sigma;
+        tl_set_param_grad(o.tape, p[k], (tl_tensor){0});
+    }
+    cr_assert_eq(tl_tape_reset(o.tape), TL_OK);
+}
+
+/* moment -- mean of x^a y^b. */
+static double moment(const double *x, int a, const double *y, int b)
+{
+    double sum = 0;
     for (int i = 0; i < MANY; i++)
-        sum += x[i] - 1, square += (x[i] - 1) * (x[i] - 1);
-    cr_assert(fabs(sum / MANY) < 0.25 && fabs(sqrt(square / MANY) - 3) < 0.2);
-    tl_set_param_grad(o.tape, p, (tl_tensor){0});
-    tl_tape_reset(o.tape);
+        sum += pow(x[i], a) * pow(y[i], b);
+    return sum / MANY;
+}
+
+/* Moments of the normal distribution are 0, 1, 0, 3, and there is none of two different draws; bounds
+ * are five standard deviations of such a mean. */
+Test(transform, noise_is_normal_of_the_size_asked_for_and_new_each_time)
+{
+    static double x[4][MANY];
+    tl_params *set = tl_params_new(TL_F64);
+    cr_assert(tl_param_new(set, "p", tl_shape1(MANY), NULL) &&
+              tl_param_new(set, "q", tl_shape1(MANY), NULL));
+    noises(set, 3, x);
+    noises(set, 0.5, x + 2);
+    const double of_one = 1 / sqrt(MANY);
+    for (int k = 0; k < 4; k++) {
+        cr_expect(fabs(moment(x[k], 1, x[k], 0)) < 5 * of_one, "%d", k);
+        cr_expect(fabs(moment(x[k], 2, x[k], 0) - 1) < 5 * sqrt(2) * of_one, "%d", k);
+        cr_expect(fabs(moment(x[k], 3, x[k], 0)) < 5 * sqrt(15) * of_one, "%d", k);
+        cr_expect(fabs(moment(x[k], 4, x[k], 0) - 3) < 5 * sqrt(96) * of_one, "%d", k);
+        for (int j = 0; j < k; j++)
+            cr_expect(fabs(moment(x[k], 1, x[j], 1)) < 5 * of_one, "%d, %d", k, j);
+    }
     tl_params_free(set);
 }
 
@@ -147,4 +180,85 @@ Test(transform, micro_batches_are_the_full_batch)
     step_takes(g);
     tl_tape_reset(o.tape);
     cr_assert_eq(tl_param_grad_f64(o.a, g, A), TL_ESTATE, "the stored gradient is consumed");
+}
+
+/* Transforms see what clipping left: the norm that is limited is that of the raw gradient. */
+Test(transform, applies_after_clipping)
+{
+    double ten = 10, norm = 0;
+    for (int i = 0; i < BOTH; i++)
+        norm += g[i] * g[i];
+    norm = sqrt(norm);
+    cr_assert_eq(tl_optim_transform(sgd, NULL, tl_grad_scaled, &ten), TL_OK);
+    tl_backward(optimtest_loss(&o));
+    const tl_tensor before = tl_clip_grad_norm(o.tape, o.params, 1);
+    for (int i = 0; i < BOTH; i++)
+        g[i] *= 10 / (norm + 1e-6); /* of norm 10, not 1 */
+    step_takes(g);
+    cr_assert(fabs(tl_item(before) - norm) < 1e-12 * norm);
+}
+
+/* ---- short of memory ------------------------------------------------------------------------- */
+
+/* The list grows now and then: a transform that found no room is not in it, the others are. */
+Test(transform, a_transform_that_found_no_memory_is_not_there)
+{
+    double twice = 2;
+    int given = 0, failures = 0;
+    for (int i = 0; i < 40; i++) {
+        tl__fail_after(1);
+        const int code = tl_optim_transform(sgd, "a", tl_grad_scaled, &twice);
+        tl__fail_after(0);
+        cr_assert(code == TL_OK || code == TL_ENOMEM, "%d", code);
+        failures += code != TL_OK;
+        given += code == TL_OK;
+        if (code)
+            given += tl_optim_transform(sgd, "a", tl_grad_scaled, &twice) == TL_OK;
+    }
+    cr_assert_eq(given, 40);
+    cr_assert(failures > 1, "%d", failures);
+    tl_backward(optimtest_loss(&o));
+    for (int i = 0; i < A; i++)
+        g[i] *= pow(2, 40);
+    step_takes(g);
+}
+
+/* once -- a step with transforms, in which an allocation may fail. */
+static int once(tl_optim *optim)
+{
+    tl_backward(optimtest_loss(&o));
+    return tl_optim_step(optim, o.tape);
+}
+
+Test(transform, every_allocation_of_a_step_may_fail)
+{
+    double lambda = 0.5, sigma = 0;
+    tl_optim_transform(sgd, "a", tl_grad_decayed, &lambda);
+    tl_optim_transform(sgd, NULL, tl_grad_noisy, &sigma);
+    tl_optim_transform(sgd, "layer.*", tl_grad_centred, NULL);
+    int code = TL_ENOMEM, failures = 0;
+    for (long n = 1; n < 10000 && code; n++) {
+        tl_tape_free(o.tape);
+        o.tape = tl_tape_new(NULL);
+        tl__fail_after(n);
+        code = once(sgd);
+        tl__fail_after(0);
+        cr_assert(code == TL_OK || code == TL_ENOMEM, "allocation %ld: %d", n, code);
+        if (code) {
+            failures++;
+            optimtest_same(__LINE__, &o); /* nothing has changed */
+            cr_assert_eq(tl_tape_reset(o.tape), TL_OK);
+        }
+    }
+    cr_assert(failures > 20, "only %d allocations failed", failures);
+    for (int i = 0; i < A; i++)
+        o.p[i] -= g[i] + 0.5 * o.p[i];
+    for (int i = A; i < BOTH; i++) {
+        const int row = A + (i - A) / (C / 2) * (C / 2);
+        double mean = 0;
+        for (int k = 0; k < C / 2; k++)
+            mean += g[row + k] / (C / 2);
+        o.p[i] -= g[i] - mean;
+    }
+    optimtest_same(__LINE__, &o);
 }
