@@ -29,6 +29,20 @@ static int64_t step_of(const tl_frame *f, int64_t t)
     return f->reverse ? f->T - 1 - t : t;
 }
 
+/* is_stacked -- values of the steps of a scan that is drawn step by step. */
+static int is_stacked(const tl_drawing *d, uint32_t slot)
+{
+    const tl_node *n = &d->tape->nodes[slot];
+    return n->op == &tl_op_stacked && is_steps(d, (uint32_t)d->tape->nodes[n->in[0]].attr.i[0]);
+}
+
+/* is_gradient -- what an adjoint scan takes of a gradient that comes from behind the scan. */
+static int is_gradient(const tl_drawing *d, const tl_node *n)
+{
+    return n->op == &tl_op_each && n->of != TL_NONE && is_steps(d, n->frame) &&
+           d->tape->nodes[n->in[0]].of != TL_NONE;
+}
+
 uint32_t tl__draw_resolve(const tl_drawing *d, uint32_t slot, int64_t t)
 {
     const tl_tape *tape = d->tape;
@@ -50,13 +64,14 @@ uint32_t tl__draw_resolve(const tl_drawing *d, uint32_t slot, int64_t t)
             t = is_first ? -1 : t + (f->reverse ? 1 : -1);
             continue;
         }
-        if (n->op == &tl_op_each && tape->nodes[n->in[0]].op == &tl_op_stacked) {
-            const tl_node *stacked = &tape->nodes[n->in[0]];
-            const uint32_t body = (uint32_t)tape->nodes[stacked->in[0]].attr.i[0];
-            if (stacked->of != TL_NONE && is_steps(d, body)) {
-                slot = (uint32_t)stacked->attr.i[0];
-                continue;
-            }
+        if (n->op == &tl_op_each && is_stacked(d, n->in[0])) {
+            slot = (uint32_t)tape->nodes[n->in[0]].attr.i[0];
+            continue;
+        }
+        if (is_gradient(d, n)) {
+            slot = n->in[0];
+            t = -1;
+            continue;
         }
         if (n->op == &tl_op_last && is_steps(d, (uint32_t)tape->nodes[n->in[0]].attr.i[0])) {
             const tl_frame *body = &tape->frames[tape->nodes[n->in[0]].attr.i[0]];
@@ -82,21 +97,31 @@ static int add_operand(tl_drawing *d, tl_vertex *v, uint32_t vertex)
     return TL_OK;
 }
 
-/* add_operands -- of a result of a loop drawn step by step: its value at every step. */
+/* add_steps_of -- what a result of a loop drawn step by step is made of: a value of every step. */
+static int add_steps_of(tl_drawing *d, tl_vertex *v, const tl_node *result)
+{
+    const int64_t T = d->tape->frames[d->tape->nodes[result->in[0]].attr.i[0]].T;
+    int code = TL_OK;
+    for (int64_t t = 0; t < T && !code; t++)
+        code = add_operand(d, v, tl__draw_resolve(d, (uint32_t)result->attr.i[0], t));
+    return code;
+}
+
 static int add_operands(tl_drawing *d, tl_vertex *v)
 {
     const tl_tape *tape = d->tape;
     const tl_node *n = &tape->nodes[v->slot];
     int code = TL_OK;
     v->first = d->nin;
-    if (n->op->kind == TL_RESULT && is_steps(d, (uint32_t)tape->nodes[n->in[0]].attr.i[0])) {
-        const int64_t T = tape->frames[tape->nodes[n->in[0]].attr.i[0]].T;
-        for (int64_t t = 0; t < T && !code; t++)
-            code = add_operand(d, v, tl__draw_resolve(d, (uint32_t)n->attr.i[0], t));
-        return code;
+    if (n->op->kind == TL_RESULT && is_steps(d, (uint32_t)tape->nodes[n->in[0]].attr.i[0]))
+        return add_steps_of(d, v, n);
+    for (uint32_t i = 0; i < n->nin && !code; i++) {
+        const tl_node *in = &tape->nodes[n->in[i]];
+        if (is_stacked(d, n->in[i]) && in->of != TL_NONE)
+            code = add_steps_of(d, v, in); /* which is not drawn itself */
+        else
+            code = add_operand(d, v, tl__draw_resolve(d, n->in[i], v->t));
     }
-    for (uint32_t i = 0; i < n->nin && !code; i++)
-        code = add_operand(d, v, tl__draw_resolve(d, n->in[i], v->t));
     return code;
 }
 
@@ -111,10 +136,7 @@ static int is_drawn(const tl_drawing *d, uint32_t slot)
         return !is_steps(d, (uint32_t)n->attr.i[0]);
     if (n->op->kind == TL_RESULT && is_steps(d, (uint32_t)tape->nodes[n->in[0]].attr.i[0]))
         return n->op != &tl_op_last && !(n->op == &tl_op_stacked && n->of != TL_NONE);
-    if (n->op == &tl_op_each && n->of != TL_NONE && tape->nodes[n->in[0]].op == &tl_op_stacked &&
-        tape->nodes[n->in[0]].of != TL_NONE)
-        return !is_steps(d, (uint32_t)tape->nodes[tape->nodes[n->in[0]].in[0]].attr.i[0]);
-    return 1;
+    return !(n->op == &tl_op_each && is_stacked(d, n->in[0])) && !is_gradient(d, n);
 }
 
 static int add_vertex(tl_drawing *d, uint32_t slot, int64_t t)
@@ -142,7 +164,7 @@ static int add_steps(tl_drawing *d, const tl_frame *f)
 }
 
 /* summed_for -- v is the sum, over steps drawn one by one, of gradients for a value from outside:
- * that value, an operand of what each of them is of, of their shape. TL_NONE: v is another thing. */
+ * that value, an operand of what each of them is of, of their shape. TL_NONE: not such a sum. */
 static uint32_t summed_for(const tl_drawing *d, const tl_vertex *v)
 {
     const tl_tape *tape = d->tape;
@@ -247,8 +269,8 @@ static int make_forward(tl_drawing *d, uint32_t *user)
         tl_vertex *v = &d->vertices[k];
         if (d->tape->nodes[v->slot].of != TL_NONE)
             continue;
-        if (v->t >= 0 && v->uses == 0 && !d->tape->nodes[v->slot].name)
-            continue; /* recorded in a body and of no use there */
+        if (v->uses == 0 && !d->tape->nodes[v->slot].name && (v->t >= 0 || is_stacked(d, v->slot)))
+            continue; /* recorded in a body and of no use there; or all steps, that are drawn */
         v->box = host(d, k, user);
         if (v->box == TL_NONE) {
             v->box = d->nboxes;

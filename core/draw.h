@@ -30,9 +30,10 @@ TL_API tl_draw_opts tl_draw_defaults(void);
  * Scopes in these scopes are rectangles around their boxes, in both halves.
  *
  * Boxes: name, formula (of the names in other boxes), shape. A box of the lower half is all that
- * the sweep recorded at the nodes of the one above (tl_node.of); "-> c: g f" says that the gradient g
- * that came in goes on to c as g f. Constants stand in the formulas, values that the adjoint reads
- * of the forward pass likewise: no line leads there.
+ * the sweep recorded at the nodes of the one above (tl_node.of); "-> c: g f" says that the gradient
+ * g that came in goes on to c as g f; "h[1]" in a box of another step is h of step 1. Constants
+ * stand in the formulas, values that the adjoint reads of the forward pass likewise: no line leads
+ * there.
  *
  * tl_tape_dot -- the same boxes for Graphviz, scopes as nested clusters; with opts->reads, such
  * values are dotted lines. tl_tape_latex -- the drawing of tl_tape_svg in TikZ, a document of one

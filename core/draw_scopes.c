@@ -247,13 +247,20 @@ static void move_column(tl_drawing *d, uint32_t column, uint32_t by)
         d->boxes[k].row += d->boxes[k].column == column && d->boxes[k].mirror == TL_NONE ? by : 0;
 }
 
-/* leave_row -- a column whose first boxes read what no scope holds (weights) begins a row lower. */
+/* is_source -- what many columns read: weights, and what no scope holds. */
+static int is_source(const tl_drawing *d, const tl_box *b)
+{
+    return !d->columns[b->column].title[0] ||
+           d->tape->nodes[d->vertices[b->root].slot].op->kind == TL_LEAF;
+}
+
+/* leave_row -- a column whose first boxes read such a thing begins a row lower. */
 static void leave_row(tl_drawing *d, uint32_t column)
 {
     for (uint32_t e = 0; e < d->nedges; e++) {
         const tl_box *a = &d->boxes[d->edges[e].from], *b = &d->boxes[d->edges[e].to];
         if (d->edges[e].kind == TL_EDGE_FORWARD && b->column == column && b->row == 0 &&
-            a->row == 0 && !d->columns[a->column].title[0]) {
+            a->row == 0 && a->column != column && is_source(d, a)) {
             move_column(d, column, 1);
             return;
         }
@@ -270,6 +277,12 @@ static void lower_column(tl_drawing *d, uint32_t column)
         if (d->edges[e].kind == TL_EDGE_FORWARD && b->column == column && a->column != column &&
             a->row > b->row + by)
             by = a->row - b->row;
+    }
+    for (uint32_t e = 0; e < d->nedges; e++) {
+        const tl_box *a = &d->boxes[d->edges[e].from], *b = &d->boxes[d->edges[e].to];
+        if (d->edges[e].kind == TL_EDGE_FORWARD && a->column == column && b->column != column &&
+            d->columns[b->column].title[0] && a->row + by > b->row)
+            return;
     }
     for (uint32_t k = 0; k < d->nboxes; k++) {
         const uint32_t last = d->boxes[k].mirror == TL_NONE ? d->boxes[k].row : 0;

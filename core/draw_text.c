@@ -53,6 +53,14 @@ static void put_other(phrase *p, uint32_t vertex)
         put(p, "[%lld]", (long long)v->t);
 }
 
+/* is_zero -- what the gradient of a carry begins with. */
+static int is_zero(const tl_drawing *d, uint32_t k)
+{
+    const tl_node *n = &d->tape->nodes[d->vertices[k].slot];
+    const tl_node *in = n->nin ? &d->tape->nodes[n->in[0]] : n;
+    return n->op == &tl_op_broadcast_to && in->op == &tl_op_const && in->attr.r[0] == 0;
+}
+
 /* is_delta -- whether a value of an adjoint box is the gradient that comes in: of other boxes,
  * added up, in another shape. */
 static int is_delta(const tl_drawing *d, uint32_t k, uint32_t box, int depth)
@@ -67,7 +75,7 @@ static int is_delta(const tl_drawing *d, uint32_t k, uint32_t box, int depth)
                          n->op == &tl_op_reshape || n->op == &tl_op_summed))
         return 0;
     for (uint32_t i = 0; i < v->nin; i++)
-        if (!is_delta(d, d->in[v->first + i], box, depth + 1))
+        if (!is_delta(d, d->in[v->first + i], box, depth + 1) && !is_zero(d, d->in[v->first + i]))
             return 0;
     return 1;
 }
@@ -146,8 +154,8 @@ static void put_call(phrase *p, const tl_vertex *v)
     put(p, "(");
     for (uint32_t i = 0; i < n->nin && i < 4; i++) {
         put(p, "%s", i ? ", " : "");
-        if (n->op->kind == TL_RESULT)
-            put_name(p, n->in[0]);
+        if (n->op->kind == TL_RESULT) /* of the value, or of the scan if that is one box */
+            put_name(p, p->d->at[n->in[0]] == TL_NONE ? (uint32_t)n->attr.i[0] : n->in[0]);
         else
             put_operand(p, v, i, SUM);
     }
@@ -189,6 +197,10 @@ static void put_value(phrase *p, uint32_t slot, uint32_t vertex, int level)
     const tl_node *n = &p->d->tape->nodes[slot];
     if (n->op == &tl_op_const) {
         put(p, "%g", n->attr.r[0]);
+        return;
+    }
+    if (vertex == TL_NONE && n->op == &tl_op_stacked && n->of != TL_NONE) {
+        put(p, "\xce\xb4"); /* that of every step */
         return;
     }
     if (vertex == TL_NONE) {

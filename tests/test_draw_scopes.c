@@ -1,0 +1,116 @@
+/* test_draw_scopes.c -- what stands in which column and row, and scans drawn step by step. */
+#include "tapeloop.h"
+
+#include "core/drawing.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+/* two_scans -- y = x x, two scans over it one on the other, a loss of all steps of the second; with
+ * the gradient for x and U, so that gradients go into the scans and come out of them by steps. */
+static tl_tape *two_scans(int64_t T)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    static const double v[12] = {.1, .2, .3, .4, .5, .6, .7, .8, .9, .1, .2, .3};
+    tl_tensor x = tl_name(tl_input_f64(tape, tl_shape3(T, 1, 3), v), "x"), g[2];
+    tl_tensor U = tl_name(tl_input_f64(tape, tl_shape2(3, 3), v), "U");
+    tl_tensor all = tl_name(tl_mul(x, x), "y");
+    tl_scope_open(tape, "net");
+    for (int layer = 0; layer < 2; layer++) {
+        tl_tensor zero = tl_zeros(tape, TL_F64, tl_shape2(1, 3));
+        tl_scan_opts o = tl_scan_defaults();
+        o.name = layer ? "above" : "below";
+        tl_scan s = tl_scan_open(tape, T, &o);
+        tl_tensor h = tl_name(tl_scan_carry(s, zero), "h");
+        tl_tensor a = tl_name(tl_add(tl_scan_each(s, all), tl_matmul(h, U)), "a");
+        tl_scope_open(tape, "squash");
+        tl_tensor k = tl_name(tl_tanh(a), "k");
+        tl_scan_next(s, h, k);
+        tl_scope_close(tape);
+        tl_scan_close(s);
+        all = tl_scan_stacked(s, k);
+    }
+    tl_scope_close(tape);
+    tl_scope_open(tape, "loss");
+    tl_tensor L = tl_name(tl_sum_all(tl_mul(all, all)), "L");
+    tl_scope_close(tape);
+    const tl_tensor in[2] = {x, U};
+    cr_assert_eq(tl_grad(1, &L, NULL, 2, in, g), TL_OK);
+    return tape;
+}
+
+static uint32_t column(const tl_drawing *d, const char *title)
+{
+    for (uint32_t c = 0; c < d->ncolumns; c++)
+        if (strcmp(d->columns[c].title, title) == 0)
+            return c;
+    return TL_NONE;
+}
+
+Test(draw_scopes, steps_are_columns_of_their_scan)
+{
+    tl_tape *tape = two_scans(3);
+    tl_drawing d;
+    cr_assert_eq(tl__draw_open(&d, tape, NULL, NULL), TL_OK);
+    cr_assert_neq(column(&d, "net/below, t = 0"), TL_NONE);
+    cr_assert_neq(column(&d, "net/above, t = 2"), TL_NONE);
+    cr_assert_eq(d.nnests, 6, "squash in every step, and nothing of the scan itself: %u", d.nnests);
+    uint32_t row[3] = {0, 0, 0};
+    for (uint32_t k = 0; k < d.nboxes; k++) {
+        const tl_vertex *v = &d.vertices[d.boxes[k].root];
+        const char *name = tape->nodes[v->slot].name;
+        if (v->t >= 0 && name && strcmp(name, "a") == 0)
+            row[v->t] = d.boxes[k].row;
+        cr_assert(!name || strcmp(name, "U") || d.boxes[k].row == 0);
+    }
+    cr_assert(row[0] == 1 && row[1] == 1 && row[2] == 1, "side by side, below what they read");
+    tl__draw_close(&d);
+    tl_tape_free(tape);
+}
+
+/* The lines of the lower half are the whole way of the gradient: every box but the loss's has one
+ * coming in, whether it comes from the step after, from behind the scan, or out of all steps. */
+Test(draw_scopes, no_gradient_comes_from_nowhere)
+{
+    for (int64_t T = 1; T <= 4; T++)
+        for (int64_t unroll = 0; unroll <= 4; unroll += 4) {
+            tl_tape *tape = two_scans(T);
+            tl_draw_opts o = tl_draw_defaults();
+            o.unroll = unroll;
+            tl_drawing d;
+            cr_assert_eq(tl__draw_open(&d, tape, &o, NULL), TL_OK);
+            for (uint32_t k = 0; k < d.nboxes; k++) {
+                const tl_box *b = &d.boxes[k];
+                int in = 0, is_loss = d.columns[b->column].title[0] == 'l';
+                for (uint32_t e = 0; e < d.nedges; e++)
+                    in += d.edges[e].to == k && d.edges[e].kind == TL_EDGE_ADJOINT;
+                cr_assert(b->mirror == TL_NONE || is_loss == (in == 0), "%s: %d lines", b->line[0],
+                          in);
+            }
+            tl__draw_close(&d);
+            char *svg = tl_tape_svg(tape, &o, NULL), text[40];
+            snprintf(text, sizeof text, ">sum of %d<", (int)(2 * T));
+            cr_assert(unroll < T || strstr(svg, text), "U is used in %s", text);
+            cr_assert(!strstr(svg, "\xce\xb4+"), "a zero that a carry begins with: %s", svg);
+            tl_string_free(svg);
+            tl_tape_free(tape);
+        }
+}
+
+Test(draw_scopes, long_scope_names_keep_their_end)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    tl_scope_open(tape, "a scope with a name of some length/");
+    tl_scope_open(tape, "and another that is rather long as well");
+    tl_scan s = tl_scan_open(tape, 2, NULL);
+    tl_tensor h = tl_scan_carry(s, tl_zeros(tape, TL_F64, tl_shape1(2)));
+    tl_scan_next(s, h, tl_name(tl_tanh(h), "k"));
+    tl_scan_close(s);
+    tl_drawing d;
+    cr_assert_eq(tl__draw_open(&d, tape, NULL, NULL), TL_OK);
+    const char *title = d.columns[d.ncolumns - 1].title;
+    cr_assert(strncmp(title, "...", 3) == 0, "%s", title);
+    cr_assert(strstr(title, "rather long as well, t = 1"), "%s", title);
+    tl__draw_close(&d);
+    tl_tape_free(tape);
+}
