@@ -81,8 +81,6 @@ const tl_op tl_op_after = {
     .cases = after_cases,
 };
 
-/* ---- the second recording -------------------------------------------------------------------- */
-
 /* tl_piece -- what the rule needs to know; in the numbers of its node. */
 typedef struct tl_piece {
     tl_function fn;
@@ -91,9 +89,72 @@ typedef struct tl_piece {
     int train;
     uint64_t seed, draw;
     uint64_t moved; /* of the frame it was recorded in: draws start from as much more elsewhere */
+    uint64_t noperations, print; /* of what was recorded the first time */
 } tl_piece;
 
 _Static_assert(sizeof(tl_piece) % sizeof(double) == 0, "a piece is a whole number of numbers");
+
+/* ---- what was recorded ----------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t print, uint64_t x)
+{
+    return (print ^ x) * 0x100000001b3u;
+}
+
+/* is_traced -- whether n is recorded each time: an operation or a constant, not a parameter's leaf,
+ * nor a result that a scan gives once. */
+static int is_traced(const tl_node *n)
+{
+    return n->op == &tl_op_const || (n->nin > 0 && n->op->kind != TL_RESULT);
+}
+
+/* trace -- number and fingerprint (FNV-1a) of the operations from `first` on, with shapes and
+ * numbers. */
+static void trace(const tl_tape *tape, uint32_t first, uint64_t *count, uint64_t *print)
+{
+    *count = 0;
+    *print = 0xcbf29ce484222325u;
+    for (uint32_t s = first; s < tape->nnodes; s++) {
+        const tl_node *n = &tape->nodes[s];
+        if (!is_traced(n))
+            continue;
+        *count += n->nin > 0;
+        for (const char *c = n->op->name; *c; c++)
+            *print = mix(*print, (unsigned char)*c);
+        *print = mix(*print, (uint64_t)n->dtype << 8 | (uint64_t)n->shape.rank);
+        for (int k = 0; k < n->shape.rank; k++)
+            *print = mix(*print, (uint64_t)n->shape.dim[k]);
+        if (n->op->kind == TL_LOOP || n->op == &tl_op_custom)
+            continue; /* frames and pieces have numbers of their own each time */
+        for (int k = 0; k < n->attr.ni; k++)
+            *print = mix(*print, (uint64_t)n->attr.i[k]);
+        for (int k = 0; k < n->attr.nr; k++) {
+            uint64_t bits;
+            memcpy(&bits, &n->attr.r[k], sizeof bits);
+            *print = mix(*print, bits);
+        }
+    }
+}
+
+/* check_same -- that what lies from `first` on is what was recorded the first time. */
+static int check_same(tl_tape *tape, uint32_t first, const tl_piece *p)
+{
+    uint64_t count, print;
+    trace(tape, first, &count, &print);
+    if (count != p->noperations)
+        return tl_tape_fail(
+            tape, TL_EINVAL, "tl_checkpoint",
+            "the function, called again for the gradient, recorded %llu operations, "
+            "want the %llu of the first time",
+            (unsigned long long)count, (unsigned long long)p->noperations);
+    if (print != p->print)
+        return tl_tape_fail(tape, TL_EINVAL, "tl_checkpoint",
+                            "the function, called again for the gradient, recorded other "
+                            "operations, shapes or numbers, want those of the first time");
+    return TL_OK;
+}
+
+/* ---- the second recording -------------------------------------------------------------------- */
 
 /* record -- fn on in[], with the draws that it had. */
 static int record(tl_tape *tape, const tl_piece *p, const tl_tensor *in, int nout, tl_tensor *out)
@@ -213,7 +274,8 @@ static void again_rule(tl_custom *q)
     const int nformer = set_back(tape, p->nin, q->nin, q->in, former);
     record(tape, p, in, q->nout, out);
     restore(tape, nformer, former);
-    if (tl_tape_status(tape) || check_used(tape, first, q, in, &given))
+    if (tl_tape_status(tape) || check_used(tape, first, q, in, &given) ||
+        check_same(tape, first, p))
         return;
     const uint32_t end = tape->nnodes;
     for (int i = 0; i < 2 * q->nin; i++) {
@@ -266,12 +328,9 @@ static int gather_used(tl_tape *tape, uint32_t first, int nin, tl_tensor *in)
 {
     int n = nin;
     for (uint32_t s = first; s < tape->nnodes; s++) {
-        tl_node *node = &tape->nodes[s];
-        if (node->op == &tl_op_use) {
-            node->no_grad = tape->no_grad > 0; /* others may use it too */
-            if (add_used(tape, s, nin, in, &n))
-                return -1;
-        }
+        const tl_node *node = &tape->nodes[s];
+        if (node->op == &tl_op_use && add_used(tape, s, nin, in, &n))
+            return -1;
         for (uint32_t k = 0; k < node->nin; k++)
             if (node->in[k] < first && add_used(tape, node->in[k], nin, in, &n))
                 return -1;
@@ -279,17 +338,28 @@ static int gather_used(tl_tape *tape, uint32_t first, int nin, tl_tensor *in)
     return n;
 }
 
+/* forget -- the gradient does not go into what was recorded from `first` on, but for what is not the
+ * piece's alone: leaves, and results of scans around. */
+static void forget(tl_tape *tape, uint32_t first)
+{
+    for (uint32_t s = first; s < tape->nnodes; s++) {
+        tl_node *n = &tape->nodes[s];
+        if (n->op != &tl_op_use && (n->op->kind != TL_RESULT || n->in[0] >= first))
+            n->no_grad = 1;
+    }
+}
+
 static int checkpoint(tl_tape *tape, tl_piece *p, const tl_tensor *in, int nout, tl_tensor *out)
 {
     tl_tensor all[MOST_IN], value[MOST_OUT] = {{0}};
     memcpy(all, in, (size_t)p->nin * sizeof *in);
     const uint32_t first = tape->nnodes;
-    tl_no_grad_open(tape);
     const int code = p->fn(p->ctx, tape, p->nin, in, nout, value);
-    tl_no_grad_close(tape);
     if (code)
         return tl_tape_fail(tape, code, "tl_checkpoint", "the function returned %d (%s)", code,
                             tl_strerror(code));
+    trace(tape, first, &p->noperations, &p->print);
+    forget(tape, first);
     const int n = tl_tape_status(tape) ? -1 : gather_used(tape, first, p->nin, all);
     const tl_custom_rule rule = {"tl_checkpoint", again_rule, p};
     for (int k = 0; k < nout && n > 0; k++)

@@ -26,7 +26,8 @@ TL_BEGIN_DECLS
  *
  * fn is called now, and once more for each backward pass that gets here: it and ctx must stay until
  * the tape is reset or freed, and it must record the same each time: TL_EINVAL, when the gradient
- * is asked for, if it uses a tensor that it did not use before. It may not assign, keep or commit.
+ * is asked for, if it records other operations, shapes or numbers, or uses a tensor that it did not
+ * use before. It may take gradients (tl_grad and kin); it may not assign, keep or commit.
  * A tape that was cut (tl_cut) has new handles: tensors that fn uses beside in[] are then dead,
  * parameters by tl_use are not.
  * Errors: those of fn; TL_EINVAL for counts below 1, outputs above 16, or inputs and tensors used

@@ -14,6 +14,7 @@
 #include "ops/reduce.h"
 #include "tests/check.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,6 +222,82 @@ Test(again, a_parameter_may_be_bound_between_recording_and_gradient)
         tl_params_free(set);
     }
     assert_allclose(3, got[1], got[0], 1e-13, 0);
+}
+
+/* ---- gradients inside ------------------------------------------------------------------------ */
+
+/* descend -- a step down the loss sum (tanh w - 1)^2: its own gradient is recorded in it. */
+static int descend(void *ctx, tl_tape *tape, int nin, const tl_tensor *in, int nout, tl_tensor *out)
+{
+    (void)ctx, (void)nin, (void)nout;
+    const tl_tensor loss = tl_sum_all(tl_square(tl_add_scalar(tl_tanh(in[0]), -1)));
+    tl_tensor g;
+    tl_grad(1, &loss, NULL, 1, in, &g);
+    out[0] = tl_sub(in[0], tl_mul(in[1], g));
+    return tl_tape_status(tape);
+}
+
+Test(again, a_gradient_inside_the_function)
+{
+    double *result[2][3];
+    for (int with = 0; with < 2; with++) {
+        tl_tape *tape = check_tape(5);
+        tl_tensor w = random_matrix(tape, TL_F64, 4, 1), d[2];
+        const tl_tensor rate = tl_scalar(tape, TL_F64, 0.3), by[] = {w, rate};
+        for (int k = 0; k < 4; k++) {
+            const tl_tensor in[] = {w, rate};
+            if (with)
+                tl_checkpoint(descend, NULL, 2, in, 1, &w);
+            else
+                descend(NULL, tape, 2, in, 1, &w);
+        }
+        tl_grad(1, &w, NULL, 2, by, d);
+        const tl_tensor all[] = {w, d[0], d[1]};
+        for (int k = 0; k < 3; k++) {
+            result[with][k] = check_values(all[k]);
+            cr_assert_not_null(result[with][k], "%s", tl_tape_error(tape));
+        }
+        tl_tape_free(tape);
+    }
+    for (int k = 0; k < 3; k++) {
+        assert_allclose(k < 2 ? 16 : 1, result[1][k], result[0][k], 1e-13, 1e-14);
+        cr_expect(fabs(result[0][k][0]) > 1e-3);
+        free(result[0][k]);
+        free(result[1][k]);
+    }
+}
+
+/* other -- something else the second time: by *kind another number of operations, another
+ * operation, another number. */
+static int other(void *ctx, tl_tape *tape, int nin, const tl_tensor *in, int nout, tl_tensor *out)
+{
+    int *kind = ctx;
+    const int again = *kind >= 10, of = *kind % 10;
+    (void)nin, (void)nout;
+    *kind = of + 10;
+    out[0] = again && of == 1 ? tl_sin(in[0]) : tl_tanh(in[0]);
+    out[0] = tl_scale(out[0], again && of == 2 ? 3 : 2);
+    if (again && of == 0)
+        out[0] = tl_neg(out[0]);
+    return tl_tape_status(tape);
+}
+
+Test(again, another_recording_is_an_error)
+{
+    for (int of = 0; of < 4; of++) {
+        tl_tape *tape = check_tape(5);
+        int kind = of;
+        const tl_tensor x = random_matrix(tape, TL_F64, 4, 1);
+        tl_tensor y, d;
+        cr_assert_eq(tl_checkpoint(other, &kind, 1, &x, 1, &y), TL_OK);
+        const int code = tl_grad(1, &y, NULL, 1, &x, &d);
+        cr_expect_eq(code, of < 3 ? TL_EINVAL : TL_OK);
+        if (of < 3)
+            assert_fails(tape, TL_EINVAL,
+                         of ? "the gradient, recorded other operations, shapes or numbers"
+                            : "the gradient, recorded 3 operations, want the 2 of the first time");
+        tl_tape_free(tape);
+    }
 }
 
 /* ---- scans ----------------------------------------------------------------------------------- */

@@ -234,6 +234,30 @@ static int checkpoint_uses_another(tl_tape *tape, tl_err *err)
     return tl_grad(1, &y, NULL, 1, &a, &d);
 }
 
+/* rescaled -- by ctx: one operation more, or another number, each time it is called. */
+static int rescaled(void *ctx, tl_tape *tape, int nin, const tl_tensor *in, int nout,
+                    tl_tensor *out)
+{
+    static int calls;
+    (void)nin, (void)nout;
+    out[0] = tl_tanh(in[0]);
+    calls = *(const int *)ctx == 1 ? calls + 1 : 0;
+    for (int k = 0; k < calls; k++)
+        out[0] = tl_neg(out[0]);
+    if (calls == 0)
+        out[0] = tl_scale(out[0], (double)tl_tape_nodes(tape));
+    return tl_tape_status(tape);
+}
+
+static int checkpoint_differs(tl_tensor a, int how)
+{
+    tl_tensor y, d;
+    tl_checkpoint(rescaled, &how, 1, &a, 1, &y);
+    return tl_grad(1, &y, NULL, 1, &a, &d);
+}
+
+RETURNS(checkpoint_longer, checkpoint_differs(vector(tape, 3), 1))
+RETURNS(checkpoint_otherwise, checkpoint_differs(vector(tape, 3), 2))
 RETURNS(checkpoint_code, checkpoint_of(vector(tape, 3), 1, RETURNS_A_CODE))
 RETURNS(checkpoint_unset, checkpoint_of(vector(tape, 3), 1, LEAVES_IT_UNSET))
 RETURNS(checkpoint_inert, checkpoint_of(vector(tape, 3), 2, LEAVES_IT_UNSET))
@@ -440,6 +464,12 @@ static const row rows[] = {
     ROW(checkpoint_uses_body, EFRAME,
         "scan: tl_checkpoint: the function uses u (recorded in scan) of a scan's body and is not "
         "given it: make it one of in[]"),
+    ROW(checkpoint_longer, EINVAL,
+        "tl_checkpoint: the function, called again for the gradient, recorded 3 operations, want "
+        "the 2 of the first time"),
+    ROW(checkpoint_otherwise, EINVAL,
+        "tl_checkpoint: the function, called again for the gradient, recorded other operations, "
+        "shapes or numbers, want those of the first time"),
     ROW(checkpoint_uses_another, EINVAL,
         "tl_checkpoint: the function, called again for the gradient, uses v, which it did not use "
         "the first time, want the same again (was a parameter bound or a handle changed since?)"),
