@@ -174,9 +174,8 @@ static int fit(tl_tensor t, int p, tl_dtype dtype, const tl_shape *shape, const 
 tl_tensor tl_assemble(tl_shape shape, int n, const tl_tensor *piece,
                       const int64_t (*offset)[TL_MAX_RANK])
 {
-    const tl_tensor none = {0};
     if (n < 1 || !tl__same_tape("assemble", n, piece))
-        return none;
+        return tl__inert_of(n, piece);
     if (tl_shape_count(shape) < 0) {
         char text[TL_SHAPE_TEXT];
         return tl_fail_tensor(piece[0], TL_ESHAPE, "assemble", "invalid or too large shape %s",
@@ -194,7 +193,8 @@ tl_tensor tl_assemble(tl_shape shape, int n, const tl_tensor *piece,
         memcpy(i + 2 + (size_t)p * each, offset[p], each * sizeof *i);
     }
     const tl_attr attr = {(int)ni, i, 0, NULL};
-    const tl_tensor t = code ? none : tl__record_shaped(&tl_op_assemble, n, piece, shape, &attr);
+    const tl_tensor t =
+        code ? tl__inert_of(n, piece) : tl__record_shaped(&tl_op_assemble, n, piece, shape, &attr);
     tl__free(i);
     return t;
 }

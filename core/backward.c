@@ -73,7 +73,7 @@ int tl_backward(tl_tensor loss)
 {
     tl_node *n = tl__node(loss, "tl_backward");
     if (!n)
-        return loss.tape ? loss.tape->code : TL_EINVAL;
+        return loss.tape ? loss.tape->code : tl__inert_code(loss);
     tl_tape *tape = loss.tape;
     if (tape->frame != 0)
         return tl_tape_fail(tape, TL_EFRAME, "tl_backward",
@@ -108,16 +108,15 @@ int tl_backward(tl_tensor loss)
 
 tl_tensor tl_param_grad(tl_tape *tape, tl_param *p)
 {
-    tl_tensor none = {0};
     if (!tape || !p || tape->code)
-        return none;
+        return tl__inert_on(tape);
     tl_usage *u = tl__usage(tape, p);
     if (!u)
-        return none;
+        return tl__inert_on(tape);
     if (u->grad != TL_NONE)
         return tl__at(tape, u->grad);
     if (!p->grad || u->clear)
-        return none;
+        return tl__inert_on(tape);
     tl_tensor g = tl__stored_grad(tape, p);
     if (g.tape)
         u->grad = g.slot;

@@ -55,8 +55,9 @@ int tl_jvp(int nin, const tl_tensor *in, const tl_tensor *tangent, int nout, con
 {
     if (nout > 0 && !dout)
         return TL_EINVAL;
-    tl_tape *tape = nout > 0 && out ? out[0].tape : NULL;
-    int code = tape ? tape->code : TL_EINVAL;
+    const tl_tensor first = nout > 0 && out ? out[0] : (tl_tensor){0};
+    tl_tape *tape = first.tape;
+    int code = tape ? tape->code : tl__inert_code(first);
     if (!code)
         code = tl__check_floating(tape, "tl_jvp", "output", nout, out);
     if (!code)
@@ -76,7 +77,7 @@ int tl_jvp(int nin, const tl_tensor *in, const tl_tensor *tangent, int nout, con
         code = tape->code;
     }
     for (int i = 0; code && i < nout; i++)
-        dout[i] = (tl_tensor){0};
+        dout[i] = tl__inert(first);
     return code;
 }
 
@@ -96,8 +97,8 @@ int tl_hvp(tl_tensor loss, int n, const tl_tensor *in, const tl_tensor *v, tl_te
     tl_tape *tape = loss.tape;
     if (!tape || (n > 0 && (!in || !v || !hv))) {
         for (int i = 0; hv && i < n; i++)
-            hv[i] = (tl_tensor){0};
-        return TL_EINVAL;
+            hv[i] = tl__inert(loss);
+        return tape ? TL_EINVAL : tl__inert_code(loss);
     }
     int code = tape->code ? tape->code : tl__check_floating(tape, "tl_hvp", "output", 1, &loss);
     char text[TL_SHAPE_TEXT];
@@ -120,7 +121,7 @@ int tl_hvp(tl_tensor loss, int n, const tl_tensor *in, const tl_tensor *v, tl_te
     }
     tl__free(g);
     for (int i = 0; code && i < n; i++)
-        hv[i] = (tl_tensor){0};
+        hv[i] = tl__inert(loss);
     return code;
 }
 
@@ -165,11 +166,11 @@ static void columns(tl_tensor out, tl_tensor in, int64_t n, tl_tensor *piece,
 
 tl_tensor tl_jacobian(tl_tensor out, tl_tensor in, tl_jacobian_by by)
 {
-    tl_tensor none = {0}, j = none;
+    tl_tensor j = {0};
     tl_tape *tape = out.tape;
     if (!tape || tape->code || tl__check_floating(tape, "tl_jacobian", "output", 1, &out) ||
         tl__check_floating(tape, "tl_jacobian", "input", 1, &in))
-        return none;
+        return tl__inert(out);
     tl_shape shape = tl_shape_of(out);
     const tl_shape inner = tl_shape_of(in);
     char a[TL_SHAPE_TEXT], b[TL_SHAPE_TEXT];
@@ -178,7 +179,7 @@ tl_tensor tl_jacobian(tl_tensor out, tl_tensor in, tl_jacobian_by by)
                      "got output %s and input %s, want ranks of %d at most together",
                      tl_shape_text(shape, a, sizeof a), tl_shape_text(inner, b, sizeof b),
                      TL_MAX_RANK);
-        return none;
+        return tl__inert(out);
     }
     const int64_t nout = tl_shape_count(shape), nin = tl_shape_count(inner);
     const int64_t n = by == TL_BY_ROWS ? nout : nin;
@@ -188,7 +189,7 @@ tl_tensor tl_jacobian(tl_tensor out, tl_tensor in, tl_jacobian_by by)
         n > INT32_MAX ? NULL : tl__calloc((size_t)n + 1, sizeof *offset + sizeof(tl_tensor));
     if (!offset) {
         tl_tape_fail(tape, TL_ENOMEM, "tl_jacobian", "no memory for %lld directions", (long long)n);
-        return none;
+        return tl__inert(out);
     }
     tl_tensor *piece = (tl_tensor *)(offset + n + 1);
     if (n == 0) {
@@ -201,5 +202,5 @@ tl_tensor tl_jacobian(tl_tensor out, tl_tensor in, tl_jacobian_by by)
                            shape);
     }
     tl__free(offset);
-    return tape->code ? none : j;
+    return tape->code ? tl__inert_on(tape) : j;
 }

@@ -102,8 +102,9 @@ int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, cons
 {
     if (nin > 0 && !grad)
         return TL_EINVAL;
-    tl_tape *tape = nout > 0 && out ? out[0].tape : NULL;
-    int code = tape ? tape->code : TL_EINVAL;
+    const tl_tensor first = nout > 0 && out ? out[0] : (tl_tensor){0};
+    tl_tape *tape = first.tape;
+    int code = tape ? tape->code : tl__inert_code(first);
     if (!code && nin > 0)
         code = tl__check_floating(tape, "tl_grad", "output", nout, out);
     if (!code && nin > 0)
@@ -120,6 +121,6 @@ int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, cons
         code = tape->code;
     }
     for (int i = 0; code && i < nin; i++)
-        grad[i] = (tl_tensor){0};
+        grad[i] = tl__inert(first);
     return code;
 }

@@ -86,27 +86,26 @@ static tl_tensor leaf_in(tl_tape *tape, uint32_t frame, const tl_op *op, tl_dtyp
 /* input -- a leaf in the outermost frame with a copy of data, or borrowing it. */
 static tl_tensor input(tl_tape *tape, tl_dtype dtype, tl_shape shape, const void *data, int borrow)
 {
-    tl_tensor none = {0};
     if (!tape || tape->code)
-        return none;
+        return tl__inert_on(tape);
     int64_t count = tl_shape_count(shape);
     char text[TL_SHAPE_TEXT];
     if (count < 0) {
         tl_tape_fail(tape, TL_ESHAPE, "tl_input", "invalid or too large shape %s",
                      tl_shape_text(shape, text, sizeof text));
-        return none;
+        return tl__inert_on(tape);
     }
     if (!data && count > 0) {
         tl_tape_fail(tape, TL_EINVAL, "tl_input", "no data (NULL) for shape %s",
                      tl_shape_text(shape, text, sizeof text));
-        return none;
+        return tl__inert_on(tape);
     }
     size_t bytes = (size_t)count * tl_dtype_size(dtype);
     tl_buf *buf = borrow ? tl__buf_borrow(data, bytes) : tl__buf_new(bytes);
     if (!buf) {
         tl_tape_fail(tape, TL_ENOMEM, "tl_input", "no memory for %s %s", tl_dtype_name(dtype),
                      tl_shape_text(shape, text, sizeof text));
-        return none;
+        return tl__inert_on(tape);
     }
     if (!borrow && bytes)
         memcpy(buf->data, data, bytes);
@@ -145,7 +144,7 @@ tl_tensor tl_full(tl_tape *tape, tl_dtype dtype, tl_shape shape, double value)
     if (tl_shape_count(shape) < 0) {
         tl_tape_fail(tape, TL_ESHAPE, "tl_full", "invalid or too large shape %s",
                      tl_shape_text(shape, text, sizeof text));
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     }
     tl_tensor c = tl_scalar(tape, dtype, value);
     return shape.rank == 0 ? c : tl_broadcast_to(c, shape);
@@ -188,7 +187,7 @@ static tl_tensor store_leaf(tl_tape *tape, const tl_op *op, tl_store *store)
         char text[TL_SHAPE_TEXT];
         tl_tape_fail(tape, TL_ENOMEM, op->name, "no memory for a copy of %s",
                      tl_shape_text(store->shape, text, sizeof text));
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     }
     tl_tensor t = leaf_in(tape, 0, op, store->dtype, store->shape, tl__buf_ref(store->value));
     if (t.tape) {
@@ -200,12 +199,11 @@ static tl_tensor store_leaf(tl_tape *tape, const tl_op *op, tl_store *store)
 
 tl_tensor tl_use(tl_tape *tape, tl_param *p)
 {
-    tl_tensor none = {0};
     if (!tape || !p || tape->code)
-        return none;
+        return tl__inert_on(tape);
     tl_usage *u = tl__usage(tape, p);
     if (!u)
-        return none;
+        return tl__inert_on(tape);
     if (u->slot != TL_NONE && (u->bound || tape->nodes[u->slot].version == p->store.version))
         return tl__at(tape, u->slot);
     tl_tensor t = store_leaf(tape, &tl_op_use, &p->store);
@@ -238,16 +236,14 @@ void tl_bind(tl_tape *tape, tl_param *p, tl_tensor t)
 
 tl_tensor tl_state_use(tl_tape *tape, tl_state *s)
 {
-    tl_tensor none = {0};
     if (!tape || !s || tape->code)
-        return none;
+        return tl__inert_on(tape);
     return store_leaf(tape, &tl_op_state, &s->store);
 }
 
 tl_tensor tl__stored_grad(tl_tape *tape, tl_param *p)
 {
-    tl_tensor none = {0};
     if (!p->grad)
-        return none;
+        return tl__inert_on(tape);
     return leaf_in(tape, 0, &tl_op_input, p->store.dtype, p->store.shape, tl__buf_ref(p->grad));
 }

@@ -243,6 +243,15 @@ TL_API tl_tensor tl_fail_tensor(tl_tensor t, int code, const char *what, const c
  * nothing. */
 TL_API const char *tl__op_fault(const tl_op *op, int nin);
 
+/* tl__inert -- the inert tensor in t's place: it remembers the error of t's tape, or what t does if
+ * it is inert itself, so that whoever evaluates it is told the first cause. tl__inert_of -- of the
+ * first of n that has one; tl__inert_on -- of a tape, which may be NULL. tl__inert_code -- what an
+ * inert tensor remembers, else TL_EINVAL. */
+TL_API tl_tensor tl__inert(tl_tensor t);
+TL_API tl_tensor tl__inert_of(int n, const tl_tensor *t);
+TL_API tl_tensor tl__inert_on(const tl_tape *tape);
+TL_API int tl__inert_code(tl_tensor t);
+
 /* tl__same_tape -- whether all are live tensors of one tape; records the error if not. Inert
  * operands give 0 silently. */
 TL_API int tl__same_tape(const char *what, int n, const tl_tensor *t);

@@ -41,7 +41,7 @@ static int check_readable(tl_tensor t, const char *what)
 {
     const tl_node *n = tl__node(t, what);
     if (!n)
-        return t.tape ? t.tape->code : TL_EINVAL;
+        return t.tape ? t.tape->code : tl__inert_code(t);
     char text[160];
     if (t.tape->frame != 0)
         return tl_tape_fail(

@@ -60,7 +60,30 @@ tl_tensor tl_fail_tensor(tl_tensor t, int code, const char *what, const char *fo
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     tl_tape_fail(t.tape, code, what, "%s", text);
-    return (tl_tensor){0};
+    return tl__inert(t);
+}
+
+tl_tensor tl__inert_on(const tl_tape *tape)
+{
+    return (tl_tensor){NULL, 0, tape ? (uint32_t)-tape->code : 0};
+}
+
+tl_tensor tl__inert(tl_tensor t)
+{
+    return t.tape ? tl__inert_on(t.tape) : t;
+}
+
+tl_tensor tl__inert_of(int n, const tl_tensor *t)
+{
+    tl_tensor none = {0};
+    for (int i = 0; i < n && none.generation == 0; i++)
+        none = tl__inert(t[i]);
+    return none;
+}
+
+int tl__inert_code(tl_tensor t)
+{
+    return t.generation ? -(int)t.generation : TL_EINVAL;
 }
 
 tl_tensor tl__at(tl_tape *tape, uint32_t slot)
@@ -212,28 +235,28 @@ tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl
                           tl_dtype dtype, tl_shape shape, const tl_attr *attr)
 {
     if (!tape || tape->code)
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     if (tape->running) {
         tl_tape_fail(tape, TL_ESTATE, op->name, "the tape is being run; nothing can be recorded");
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     }
     if ((unsigned)dtype > TL_I32) {
         tl_tape_fail(tape, TL_EDTYPE, op->name,
                      "got element type %d, want TL_F32, TL_F64 or TL_I32", (int)dtype);
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     }
     if (tl_shape_count(shape) < 0) {
         char text[TL_SHAPE_TEXT];
         tl_tape_fail(tape, TL_ESHAPE, op->name, "invalid or too large shape %s",
                      tl_shape_text(shape, text, sizeof text));
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     }
     tl_frame *frame = &tape->frames[tape->frame];
     op = frame->recompute && op->in_step ? op->in_step : op;
     if (slots_reserve(tape) || (tape->frame && tl__grow(&frame->nodes, &frame->nodes_capacity,
                                                         frame->nnodes + 1, sizeof *frame->nodes))) {
         tl_tape_fail(tape, TL_ENOMEM, op->name, "no memory for node %u", tape->nnodes);
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     }
     uint32_t slot = tape->nnodes;
     tl_node *n = &tape->nodes[slot];
@@ -249,7 +272,7 @@ tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl
     n->arena = tl__arena_mark(&tape->arena);
     if (fill_arrays(tape, n, in, attr)) {
         tl_tape_fail(tape, TL_ENOMEM, op->name, "no memory for node %u", slot);
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     }
     if (op->kind == TL_RANDOM) {
         n->draw = tape->draw++;
@@ -331,7 +354,7 @@ static int has_tile(tl_tape *tape, const tl_op *op, const tl_infer *q)
 tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr *attr)
 {
     if (nin < 1 || !is_recordable(in[0].tape, op, nin) || !tl__operands_ok(op, nin, in))
-        return (tl_tensor){0};
+        return tl__inert_of(nin, in);
     tl_tape *tape = in[0].tape;
     tl_shape few_shapes[FEW], *shapes = few_shapes;
     tl_dtype few_dtypes[FEW], *dtypes = few_dtypes;
@@ -354,9 +377,9 @@ tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr
     q.attr = attr ? attr : &none;
     q.shape = shapes[0];
     q.dtype = dtypes[0];
-    tl_tensor t = {0};
-    if (infer(tape, op, &q) == TL_OK && has_tile(tape, op, &q))
-        t = tl__record_node(tape, op, (uint32_t)nin, in, q.dtype, q.shape, attr);
+    const int fits = infer(tape, op, &q) == TL_OK && has_tile(tape, op, &q);
+    const tl_tensor t = fits ? tl__record_node(tape, op, (uint32_t)nin, in, q.dtype, q.shape, attr)
+                             : tl__inert_on(tape);
     if (shapes != few_shapes)
         tl__free(shapes);
     return t;
@@ -366,7 +389,7 @@ tl_tensor tl_record_source(tl_tape *tape, const tl_op *op, tl_dtype dtype, tl_sh
                            const tl_attr *attr)
 {
     if (!tape || tape->code)
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     static const tl_attr none = {0, NULL, 0, NULL};
     tl_infer q;
     q.nin = 0;
@@ -376,7 +399,7 @@ tl_tensor tl_record_source(tl_tape *tape, const tl_op *op, tl_dtype dtype, tl_sh
     q.shape = shape;
     q.dtype = dtype;
     if (infer(tape, op, &q))
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     return tl__record_node(tape, op, 0, NULL, q.dtype, q.shape, attr);
 }
 

@@ -134,17 +134,16 @@ int tl__scan_has_rows(tl_tape *tape, uint32_t mask, const tl_shape *shape, const
  */
 static tl_tensor check_lengths(tl_tape *tape, tl_tensor lengths, int64_t T)
 {
-    tl_tensor none = {0};
     char text[TL_SHAPE_TEXT];
     const tl_scan here = {tape, tape->frame, 0};
     const tl_node *n = tl__scan_operand(here, lengths, tape->frame, "tl_scan_open");
     if (!n)
-        return none;
+        return tl__inert(lengths);
     if (n->dtype != TL_I32 || n->shape.rank != 1) {
         tl_tape_fail(tape, n->dtype != TL_I32 ? TL_EDTYPE : TL_ESHAPE, "tl_scan_open",
                      "lengths: got %s %s, want i32 [B]", tl_dtype_name(n->dtype),
                      tl_shape_text(n->shape, text, sizeof text));
-        return none;
+        return tl__inert(lengths);
     }
     tl_scope_open(tape, "lengths"); /* for the message of the run */
     lengths = tl_check_range(lengths, 0, T);
@@ -214,16 +213,15 @@ tl_scan tl_scan_open(tl_tape *tape, int64_t T, const tl_scan_opts *opts)
 tl_tensor tl_scan_carry(tl_scan s, tl_tensor init)
 {
     static const char what[] = "tl_scan_carry";
-    tl_tensor none = {0};
     tl_frame *f = open_frame(s, what);
     if (f)
         init = lift_constant(s, init);
     const tl_node *n = f ? tl__scan_operand(s, init, f->parent, what) : NULL;
     if (!n || !tl__scan_has_rows(s.tape, f->mask, &n->shape, what))
-        return none;
+        return tl__inert_on(s.tape);
     if (tl__grow(&f->carries, &f->carries_capacity, f->ncarries + 1, sizeof *f->carries)) {
         tl_tape_fail(s.tape, TL_ENOMEM, what, "no memory for carry %u", f->ncarries);
-        return none;
+        return tl__inert_on(s.tape);
     }
     const int64_t index = f->ncarries;
     const tl_attr attr = {1, &index, 0, NULL};
@@ -244,16 +242,16 @@ tl_tensor tl_scan_each(tl_scan s, tl_tensor xs)
         xs = lift_constant(s, xs);
     const tl_node *n = f ? tl__scan_operand(s, xs, f->parent, what) : NULL;
     if (!n)
-        return none;
+        return tl__inert_on(s.tape);
     char text[TL_SHAPE_TEXT];
     if (n->shape.rank < 1 || n->shape.dim[0] != f->T) {
         tl_tape_fail(s.tape, TL_ESHAPE, what, "got %s, want [%lld,...]: one entry for each step",
                      tl_shape_text(n->shape, text, sizeof text), (long long)f->T);
-        return none;
+        return tl__inert_on(s.tape);
     }
     tl_shape shape = tl_shape_of_dims(n->shape.rank - 1, n->shape.dim + 1);
     if (!tl__scan_has_rows(s.tape, f->mask, &shape, what))
-        return none;
+        return tl__inert_on(s.tape);
     const int is_ragged = f->mask != TL_NONE;
     tl_spot former = tl__spot_enter(s.tape, s.frame);
     tl_tensor x = tl__record_node(s.tape, &tl_op_each, 1, &xs, n->dtype, shape, NULL);
@@ -265,10 +263,9 @@ tl_tensor tl_scan_each(tl_scan s, tl_tensor xs)
 
 tl_tensor tl_scan_time(tl_scan s)
 {
-    tl_tensor none = {0};
     tl_frame *f = open_frame(s, "tl_scan_time");
     if (!f)
-        return none;
+        return tl__inert_on(s.tape);
     if (f->time != TL_NONE)
         return tl__at(s.tape, f->time);
     tl_spot former = tl__spot_enter(s.tape, s.frame);

@@ -47,7 +47,6 @@ static int is_masked(const tl_tape *tape, uint32_t mask, uint32_t slot, uint32_t
 tl_tensor tl__scan_result(tl_scan s, const tl_op *op, uint32_t key, tl_dtype dtype, tl_shape shape)
 {
     tl_tape *tape = s.tape;
-    tl_tensor none = {0};
     tl_frame *f = &tape->frames[s.frame];
     for (uint32_t k = 0; k < f->nresults; k++) {
         const tl_node *r = &tape->nodes[f->results[k]];
@@ -56,7 +55,7 @@ tl_tensor tl__scan_result(tl_scan s, const tl_op *op, uint32_t key, tl_dtype dty
     }
     if (tl__grow(&f->results, &f->results_capacity, f->nresults + 1, sizeof *f->results)) {
         tl_tape_fail(tape, TL_ENOMEM, op->name, "no memory for result %u", f->nresults);
-        return none;
+        return tl__inert_on(s.tape);
     }
     const tl_tensor loop = tl__at(tape, f->loop);
     const int64_t index = key;
@@ -89,7 +88,7 @@ static tl_tensor stacked(tl_scan s, uint32_t slot)
     const tl_node *n = &s.tape->nodes[slot];
     tl_shape shape = with_time(s.tape, s.tape->frames[s.frame].T, &n->shape, "tl_scan_stacked");
     if (shape.rank < 0)
-        return (tl_tensor){0};
+        return tl__inert_on(s.tape);
     return tl__scan_result(s, &tl_op_stacked, slot, n->dtype, shape);
 }
 
@@ -104,12 +103,11 @@ tl_tensor tl__scan_stacked_raw(tl_tape *tape, uint32_t frame, uint32_t slot)
 
 tl_tensor tl_scan_last(tl_scan s, tl_tensor carry)
 {
-    tl_tensor none = {0};
     if (!closed_frame(s, "tl_scan_last"))
-        return none;
+        return tl__inert_on(s.tape);
     int64_t index = tl__scan_carry_of(s, carry, "tl_scan_last");
     if (index < 0)
-        return none;
+        return tl__inert_on(s.tape);
     const tl_node *n = &s.tape->nodes[carry.slot];
     return tl__scan_result(s, &tl_op_last, (uint32_t)index, n->dtype, n->shape);
 }
@@ -136,17 +134,17 @@ static tl_tensor asked(tl_scan s, tl_tensor value, const char *what)
     const tl_frame *f = &tape->frames[s.frame];
     const tl_node *n = tl__scan_operand(s, value, s.frame, what);
     if (!n)
-        return none;
+        return tl__inert_on(s.tape);
     if (n->frame != s.frame) {
         char text[160];
         tl_tape_fail(tape, TL_EFRAME, what, "%s is not a value of the body of scan \"%s\"",
                      tl__describe(tape, value.slot, text, sizeof text), tape->scopes[f->scope]);
-        return none;
+        return tl__inert_on(s.tape);
     }
     if (f->mask == TL_NONE)
         return held(s, value);
     if (!tl__scan_has_rows(tape, f->mask, &n->shape, what))
-        return none;
+        return tl__inert_on(s.tape);
     for (uint32_t k = 0; k < f->nresults; k++) {
         const tl_node *r = &tape->nodes[f->results[k]];
         if (r->op != &tl_op_last && is_masked(tape, f->mask, (uint32_t)r->attr.i[0], value.slot))
@@ -167,27 +165,25 @@ static int is_outside(tl_scan s, tl_tensor v)
 
 tl_tensor tl_scan_stacked(tl_scan s, tl_tensor value)
 {
-    tl_tensor none = {0};
     const tl_frame *f = closed_frame(s, "tl_scan_stacked");
     if (!f)
-        return none;
+        return tl__inert_on(s.tape);
     if (is_outside(s, value)) {
         tl_shape to = with_time(s.tape, f->T, &s.tape->nodes[value.slot].shape, "tl_scan_stacked");
         return tl_broadcast_to(value, to);
     }
     value = asked(s, value, "tl_scan_stacked");
-    return value.tape ? stacked(s, value.slot) : none;
+    return value.tape ? stacked(s, value.slot) : value;
 }
 
 tl_tensor tl_scan_summed(tl_scan s, tl_tensor value)
 {
-    tl_tensor none = {0};
     const tl_frame *f = closed_frame(s, "tl_scan_summed");
     if (!f)
-        return none;
+        return tl__inert_on(s.tape);
     if (value.tape && tl_dtype_of(value) == TL_I32) {
         tl_tape_fail(s.tape, TL_EDTYPE, "tl_scan_summed", "got i32, want f32 or f64");
-        return none;
+        return tl__inert_on(s.tape);
     }
     if (is_outside(s, value)) {
         tl_shape shape = s.tape->nodes[value.slot].shape;
@@ -196,7 +192,7 @@ tl_tensor tl_scan_summed(tl_scan s, tl_tensor value)
     }
     value = asked(s, value, "tl_scan_summed");
     if (!value.tape)
-        return none;
+        return tl__inert_on(s.tape);
     const tl_node *n = &s.tape->nodes[value.slot];
     return tl__scan_result(s, &tl_op_summed, value.slot, n->dtype, n->shape);
 }

@@ -188,7 +188,7 @@ tl_tensor tl__record_shaped(const tl_op *op, int nin, const tl_tensor *in, tl_sh
                             const tl_attr *attr)
 {
     if (!tl__operands_ok(op, nin, in))
-        return TL_INERT;
+        return tl__inert_of(nin, in);
     tl_tape *tape = in[0].tape;
     return tl__record_node(tape, op, (uint32_t)nin, in, tape->nodes[in[0].slot].dtype, shape, attr);
 }
@@ -231,7 +231,7 @@ tl_tensor tl_reshape(tl_tensor a, tl_shape shape)
 {
     const tl_node *n = tl__node(a, "reshape");
     if (!n)
-        return TL_INERT;
+        return tl__inert(a);
     const int64_t count = tl_shape_count(n->shape);
     char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
     int open = -1; /* the axis of extent -1 */
@@ -295,7 +295,7 @@ tl_tensor tl_broadcast_to(tl_tensor a, tl_shape shape)
 {
     const tl_node *n = tl__node(a, "broadcast_to");
     if (!n)
-        return TL_INERT;
+        return tl__inert(a);
     char got[TL_SHAPE_TEXT], want[TL_SHAPE_TEXT];
     tl_shape both;
     if (tl_shape_equal(n->shape, shape))
@@ -360,7 +360,7 @@ tl_tensor tl_slice(tl_tensor a, int axis, int64_t start, int64_t count)
 {
     const tl_node *n = tl__node(a, "slice");
     if (!n)
-        return TL_INERT;
+        return tl__inert(a);
     char got[TL_SHAPE_TEXT];
     const int front = tl__shape_axis(n->shape.rank, axis);
     if (front < 0)

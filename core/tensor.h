@@ -1,8 +1,9 @@
 /* tensor.h -- the handle of a value on a tape.
  *
  * 16 bytes, passed and returned by value; {0} is the inert tensor, which every function takes
- * without harm. A handle kept over tl_tape_reset or tl_tape_release is recognised by its
- * generation. */
+ * without harm. One that a call returns after an error has no tape either (tl_tensor_ok says 0); it
+ * remembers the code of the first error, which tl_eval, tl_read_*, tl_backward and tl_grad return
+ * of it. A handle kept over tl_tape_reset or tl_tape_release is recognised by its generation. */
 #ifndef TL_CORE_TENSOR_H
 #define TL_CORE_TENSOR_H
 
@@ -42,7 +43,7 @@ TL_API tl_tensor tl_name(tl_tensor t, const char *name);
 /* tl_want -- keeps the value, once computed, until reset or release; returns t. */
 TL_API tl_tensor tl_want(tl_tensor t);
 
-/* tl_eval -- computes n values now. Returns TL_OK or the tape's sticky error. */
+/* tl_eval -- computes n values now. Returns TL_OK or the tape's sticky error; TL_EINVAL for {0}. */
 TL_API int tl_eval(int n, const tl_tensor *t);
 
 /* tl_read_f32, _f64, _i32 -- computes t and copies its elements, row-major, to out[count]. count

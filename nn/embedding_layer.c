@@ -65,6 +65,6 @@ void tl_embedding_layer_free(tl_embedding_layer *layer)
 tl_tensor tl_embedding_layer_apply(const tl_embedding_layer *layer, tl_tensor index)
 {
     if (!layer || !tl__same_tape("embedding layer", 1, &index))
-        return (tl_tensor){0};
+        return tl__inert(index);
     return tl_embedding(tl_use(index.tape, layer->weight), index, layer->padding);
 }

@@ -9,7 +9,7 @@ tl_tensor tl_layer_norm(tl_tensor x, tl_tensor w, tl_tensor b, double eps)
     const int last = -1;
     const tl_tensor given[3] = {x, w.tape ? w : x, b.tape ? b : x};
     if (!tl__same_tape("layer_norm", 3, given))
-        return (tl_tensor){0};
+        return tl__inert(x);
     const tl_shape sx = tl_shape_of(x), sw = tl_shape_of(w), sb = tl_shape_of(b);
     const tl_shape want = tl_shape1(tl_dim(x, -1));
     if (sx.rank < 1 || (w.tape && !tl_shape_equal(sw, want)) ||
@@ -70,6 +70,6 @@ void tl_norm_layer_free(tl_norm_layer *layer)
 tl_tensor tl_norm_layer_apply(const tl_norm_layer *layer, tl_tensor x)
 {
     if (!layer || !tl__same_tape("norm layer", 1, &x))
-        return (tl_tensor){0};
+        return tl__inert(x);
     return tl_layer_norm(x, tl_use(x.tape, layer->weight), tl_use(x.tape, layer->bias), layer->eps);
 }

@@ -65,7 +65,7 @@ tl_tensor tl_linear_layer_apply(const tl_linear_layer *layer, tl_tensor x)
 {
     tl_tensor none = {0};
     if (!layer || !tl__same_tape("linear layer", 1, &x))
-        return none;
+        return tl__inert(x);
     return tl_linear(x, tl_use(x.tape, layer->weight),
                      layer->bias ? tl_use(x.tape, layer->bias) : none);
 }

@@ -20,7 +20,7 @@ static tl_tensor step(const tl_recur *r, const step_in *in, tl_tensor *state)
 {
     const tl_cell *cell = r->cell;
     tl_tape *tape = r->x.tape;
-    tl_tensor w[TL_CELL_PARAMS] = {{0}}, none = {0}; /* w past nparams: no tensors */
+    tl_tensor w[TL_CELL_PARAMS] = {{0}}; /* past nparams: no tensors */
     tl_shape before[TL_CELL_STATES];
     for (int k = 0; k < cell->nparams; k++)
         w[k] = in->w_probe ? tl_add(in->w[k], in->w_probe[k]) : in->w[k];
@@ -32,7 +32,7 @@ static tl_tensor step(const tl_recur *r, const step_in *in, tl_tensor *state)
 
     tl_tensor y = cell->step(cell, w, in->x, state, in->aux);
     if (tl_tape_status(tape) != TL_OK)
-        return none;
+        return tl__inert_on(tape);
     tl_shape want = tl_shape2(tl_dim(r->x, 1), r->H), got = tl_shape_of(y);
     char text[2][TL_SHAPE_TEXT];
     if (!tl_tensor_ok(y))

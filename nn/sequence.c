@@ -234,12 +234,21 @@ static tl_sequence_out run_layers(const tl_sequence *s, tl_tensor x, const tl_te
     return out;
 }
 
+/* inert_out -- after an error: every tensor remembers it. */
+static tl_sequence_out inert_out(tl_tensor none)
+{
+    tl_sequence_out out = {.y = none};
+    for (int k = 0; k < TL_CELL_STATES; k++)
+        out.state[k] = out.every[k] = none;
+    return out;
+}
+
 tl_sequence_out tl_sequence_apply(const tl_sequence *s, tl_tensor x, const tl_sequence_args *args)
 {
     tl_sequence_out out = {0};
     tl_sequence_args a = args ? *args : tl_sequence_args_defaults();
     if (!s || !tl__same_tape("sequence", 1, &x))
-        return out;
+        return inert_out(tl__inert(x));
     tl_tape *tape = x.tape;
     tl_scope_open(tape, s->name);
     tl_shape got = tl_shape_of(x);
@@ -250,7 +259,7 @@ tl_sequence_out tl_sequence_apply(const tl_sequence *s, tl_tensor x, const tl_se
                      tl_dtype_name(tl_dtype_of(x)), s->opts.batch_first ? "B,T" : "T,B",
                      (long long)s->I, tl_dtype_name(s->dtype));
         tl_scope_close(tape);
-        return out;
+        return inert_out(tl__inert_on(tape));
     }
     if (s->opts.batch_first)
         x = tl_transpose(x, 0, 1);
@@ -263,7 +272,7 @@ tl_sequence_out tl_sequence_apply(const tl_sequence *s, tl_tensor x, const tl_se
     if (s->opts.batch_first)
         out.y = tl_transpose(out.y, 0, 1);
     tl_scope_close(tape);
-    return out;
+    return tl_tape_status(tape) ? inert_out(tl__inert_on(tape)) : out;
 }
 
 tl_sequence_memory *tl_sequence_memory_new(const tl_sequence *s, int64_t B, tl_err *err)

@@ -374,10 +374,11 @@ static int checkpoint(tl_tape *tape, tl_piece *p, const tl_tensor *in, int nout,
 
 int tl_checkpoint(tl_function fn, void *ctx, int nin, const tl_tensor *in, int nout, tl_tensor *out)
 {
-    tl_tape *tape = nin > 0 && in ? in[0].tape : NULL;
-    if (!tape || nout < 1 || !out)
+    const tl_tensor first = nin > 0 && in ? in[0] : (tl_tensor){0};
+    tl_tape *tape = first.tape;
+    if (nout < 1 || !out)
         return TL_EINVAL;
-    int code = tl_tape_status(tape);
+    int code = tape ? tl_tape_status(tape) : tl__inert_code(first);
     if (!code && (!fn || nin > MOST_IN || nout > MOST_OUT))
         code = tl_tape_fail(tape, TL_EINVAL, "tl_checkpoint",
                             "got %d inputs and %d outputs, want a function, 1 to %d and 1 to %d",
@@ -397,6 +398,6 @@ int tl_checkpoint(tl_function fn, void *ctx, int nin, const tl_tensor *in, int n
         code = checkpoint(tape, &p, in, nout, out);
     }
     for (int k = 0; k < nout && code; k++)
-        out[k] = (tl_tensor){0};
+        out[k] = tl__inert(first);
     return code;
 }

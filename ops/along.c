@@ -190,7 +190,7 @@ static tl_tensor record_along(const tl_op *op, tl_tensor a, tl_tensor idx, int a
 {
     tl_tensor in[2] = {a, idx};
     if (!tl__same_tape(op->name, 2, in))
-        return (tl_tensor){0};
+        return tl__inert(a);
     int rank = tl_rank(a), front = tl__shape_axis(rank, axis);
     char text[TL_SHAPE_TEXT];
     if (front < 0)

@@ -185,10 +185,11 @@ int tl_custom_grad(int nin, const tl_tensor *in, int nout, const tl_tensor *out,
 int tl__custom_grad(int nin, const tl_tensor *in, int nout, const tl_tensor *out,
                     const tl_custom_rule *rule, int doubles, tl_tensor *result)
 {
-    tl_tape *tape = nout > 0 && out ? out[0].tape : NULL;
-    if (!tape || !result)
+    const tl_tensor first = nout > 0 && out ? out[0] : (tl_tensor){0};
+    tl_tape *tape = first.tape;
+    if (!result)
         return TL_EINVAL;
-    int code = tl_tape_status(tape);
+    int code = tape ? tl_tape_status(tape) : tl__inert_code(first);
     code = code ? code : check(tape, nin, in, nout, out, rule);
     if (!code) {
         int64_t i[1 + MOST_OUT * (1 + TL_MAX_RANK)] = {nout};
@@ -210,7 +211,7 @@ int tl__custom_grad(int nin, const tl_tensor *in, int nout, const tl_tensor *out
         code = tl_tape_status(tape);
     }
     for (int k = 0; k < nout && code; k++)
-        result[k] = (tl_tensor){0};
+        result[k] = tl__inert(first);
     return code;
 }
 

@@ -233,7 +233,7 @@ tl_tensor tl_embedding(tl_tensor w, tl_tensor idx, int64_t padding)
 {
     tl_tensor in[2] = {w, idx};
     if (!tl__same_tape("embedding", 2, in))
-        return (tl_tensor){0};
+        return tl__inert(w);
     if (padding < -1 || (tl_rank(w) > 0 && padding >= tl_dim(w, 0)))
         return tl_fail_tensor(w, TL_ERANGE, "embedding",
                               "got padding row %lld, want -1 or one in [0,%lld)",

@@ -49,7 +49,7 @@ tl_tensor tl_cross_entropy(tl_tensor z, tl_tensor c, int32_t skip)
 {
     tl_tensor in[2] = {z, c};
     if (!tl__same_tape("cross_entropy", 2, in))
-        return (tl_tensor){0};
+        return tl__inert(z);
     tl_shape rows = tl_shape_of(z), column = tl_shape_of(z); /* [...] and [...,1] */
     char text_z[TL_SHAPE_TEXT], text_c[TL_SHAPE_TEXT];
     if (rows.rank > 0) {
@@ -83,7 +83,7 @@ tl_tensor tl_cross_entropy(tl_tensor z, tl_tensor c, int32_t skip)
 tl_tensor tl_cross_entropy_soft(tl_tensor z, tl_tensor p)
 {
     if (!check_pair("cross_entropy_soft", z, p))
-        return (tl_tensor){0};
+        return tl__inert(z);
     if (tl_rank(z) == 0)
         return tl_fail_tensor(z, TL_ESHAPE, "cross_entropy_soft", "got logits [], want [...,K]");
     int64_t n = 1;
@@ -97,7 +97,7 @@ tl_tensor tl_cross_entropy_soft(tl_tensor z, tl_tensor p)
 tl_tensor tl_bce_with_logits(tl_tensor z, tl_tensor y)
 {
     if (!check_pair("bce_with_logits", z, y))
-        return (tl_tensor){0};
+        return tl__inert(z);
     /* y softplus(-z) + (1 - y) softplus(z): exact for y of 0 and 1, where softplus(z) - y z would
      * cancel */
     tl_tensor yes = tl_mul(y, tl_softplus(tl_neg(z))),
@@ -114,7 +114,7 @@ static tl_tensor log_above(tl_tensor t)
 tl_tensor tl_bce(tl_tensor p, tl_tensor y)
 {
     if (!check_pair("bce", p, y))
-        return (tl_tensor){0};
+        return tl__inert(p);
     tl_tensor yes = tl_mul(y, log_above(p)),
               no = tl_mul(tl_rsub_scalar(y, 1), log_above(tl_rsub_scalar(p, 1)));
     return tl_neg(mean(tl_add(yes, no)));
@@ -125,21 +125,21 @@ tl_tensor tl_bce(tl_tensor p, tl_tensor y)
 tl_tensor tl_mse(tl_tensor a, tl_tensor y)
 {
     if (!check_pair("mse", a, y))
-        return (tl_tensor){0};
+        return tl__inert(a);
     return mean(tl_square(tl_sub(a, y)));
 }
 
 tl_tensor tl_l1(tl_tensor a, tl_tensor y)
 {
     if (!check_pair("l1", a, y))
-        return (tl_tensor){0};
+        return tl__inert(a);
     return mean(tl_abs(tl_sub(a, y)));
 }
 
 tl_tensor tl_huber(tl_tensor a, tl_tensor y, double delta)
 {
     if (!check_pair("huber", a, y))
-        return (tl_tensor){0};
+        return tl__inert(a);
     if (!(delta > 0))
         return tl_fail_tensor(a, TL_ERANGE, "huber", "got delta %g, want more than 0", delta);
     /* with m = d held in [-delta, delta] both branches are m (d - m/2), smooth at 0 */

@@ -12,7 +12,7 @@ tl_tensor tl_masked_fill(tl_tensor a, tl_tensor mask, double value)
 {
     tl_tensor in[2] = {a, mask};
     if (!tl__same_tape("masked_fill", 2, in))
-        return (tl_tensor){0};
+        return tl__inert(a);
     tl_shape sa = tl_shape_of(a), sm = tl_shape_of(mask), both;
     char ta[TL_SHAPE_TEXT], tm[TL_SHAPE_TEXT];
     if (tl_shape_broadcast(sa, sm, &both) || !tl_shape_equal(both, sa))
@@ -38,7 +38,7 @@ static tl_tensor triangle(const char *what, tl_tensor a, int64_t diagonal, int i
     const int64_t exact_in_f32 = (int64_t)1 << 24;
     char text[TL_SHAPE_TEXT];
     if (!tl__same_tape(what, 1, &a))
-        return (tl_tensor){0};
+        return tl__inert(a);
     if (tl_rank(a) < 2)
         return tl_fail_tensor(a, TL_ESHAPE, what, "got %s, want [...,m,n]",
                               tl_shape_text(tl_shape_of(a), text, sizeof text));

@@ -269,7 +269,7 @@ tl_tensor tl_contract(tl_tensor a, tl_tensor b, const char *labels)
 {
     tl_tensor in[2] = {a, b};
     if (!tl__same_tape("contract", 2, in))
-        return (tl_tensor){0};
+        return tl__inert(a);
     int64_t label[3][TL_MAX_RANK];
     terms t = {{0}, {label[0], label[1], label[2]}};
     if (!labels || !parse(labels, label, t.rank))
@@ -339,7 +339,7 @@ static tl_tensor product(const char *what, tl_tensor a, int ta, tl_tensor b, int
 {
     tl_tensor in[2] = {a, b};
     if (!tl__same_tape(what, 2, in))
-        return (tl_tensor){0};
+        return tl__inert(a);
     tl_shape sa = tl_shape_of(a), sb = tl_shape_of(b);
     if (sa.rank == 0 || sb.rank == 0 || !multiply(&sa, ta, &sb, tb)) {
         char got_a[TL_SHAPE_TEXT], got_b[TL_SHAPE_TEXT], want_a[16], want_b[16];
@@ -386,7 +386,7 @@ tl_tensor tl_linear(tl_tensor x, tl_tensor w, tl_tensor b)
     tl_tensor in[3] = {x, w, b};
     int nin = b.tape ? 3 : 2;
     if (!tl__same_tape("linear", nin, in))
-        return (tl_tensor){0};
+        return tl__inert(x);
     tl_shape sx = tl_shape_of(x), sw = tl_shape_of(w), sb = tl_shape_of(b);
     if (sx.rank < 1 || sw.rank != 2 || sx.dim[sx.rank - 1] != sw.dim[1] ||
         (b.tape && (sb.rank != 1 || sb.dim[0] != sw.dim[0]))) {
@@ -414,7 +414,7 @@ tl_tensor tl_dot(tl_tensor a, tl_tensor b)
 {
     tl_tensor in[2] = {a, b};
     if (!tl__same_tape("dot", 2, in))
-        return (tl_tensor){0};
+        return tl__inert(a);
     tl_shape sa = tl_shape_of(a), sb = tl_shape_of(b);
     char text_a[TL_SHAPE_TEXT], text_b[TL_SHAPE_TEXT];
     if (sa.rank != 1 || sb.rank != 1 || sa.dim[0] != sb.dim[0])
@@ -428,7 +428,7 @@ tl_tensor tl_outer(tl_tensor a, tl_tensor b)
 {
     tl_tensor in[2] = {a, b};
     if (!tl__same_tape("outer", 2, in))
-        return (tl_tensor){0};
+        return tl__inert(a);
     int ra = tl_rank(a), rb = tl_rank(b);
     if (ra + rb > TL_MAX_RANK)
         return tl_fail_tensor(a, TL_ESHAPE, "outer",

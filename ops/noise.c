@@ -124,7 +124,7 @@ tl_tensor tl_bernoulli(tl_tape *tape, tl_dtype dtype, tl_shape shape, double p)
 {
     if (!tape || !check_probability(tape, "bernoulli", p) ||
         !check_floating(tape, "bernoulli", dtype))
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     return tl_less(tl_rand(tape, dtype, shape), tl_scalar(tape, dtype, p));
 }
 
@@ -138,7 +138,7 @@ tl_tensor tl_dropout(tl_tensor x, double p)
 {
     if (!tl__same_tape("dropout", 1, &x) || !check_probability(x.tape, "dropout", p) ||
         !check_floating(x.tape, "dropout", tl_dtype_of(x)))
-        return (tl_tensor){0};
+        return tl__inert(x);
     if (!tl_is_train(x.tape) || p == 0)
         return x;
     tl_tensor keep = tl_bernoulli(x.tape, tl_dtype_of(x), tl_shape_of(x), 1 - p);
@@ -149,7 +149,7 @@ tl_tensor tl_dropout_mask(tl_tape *tape, tl_dtype dtype, tl_shape shape, double 
 {
     if (!tape || !check_probability(tape, "dropout_mask", p) ||
         !check_floating(tape, "dropout_mask", dtype))
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     if (!tl_is_train(tape) || p == 0)
         return tl_ones(tape, dtype, shape);
     return tl_scale(tl_bernoulli(tape, dtype, shape, 1 - p), rescale(p));
@@ -158,14 +158,14 @@ tl_tensor tl_dropout_mask(tl_tape *tape, tl_dtype dtype, tl_shape shape, double 
 tl_tensor tl_categorical(tl_tensor logits)
 {
     if (!tl__same_tape("categorical", 1, &logits))
-        return (tl_tensor){0};
+        return tl__inert(logits);
     char text[TL_SHAPE_TEXT];
     if (tl_dim(logits, -1) < 1)
         return tl_fail_tensor(logits, TL_ESHAPE, "categorical",
                               "got logits %s, want [...,K], K >= 1",
                               tl_shape_text(tl_shape_of(logits), text, sizeof text));
     if (!check_floating(logits.tape, "categorical", tl_dtype_of(logits)))
-        return (tl_tensor){0};
+        return tl__inert(logits);
     /* argmax over k of z[k] - log(-log u[k]) has the distribution softmax(z) */
     tl_tensor u = tl_rand(logits.tape, tl_dtype_of(logits), tl_shape_of(logits));
     return tl_argmax(tl_sub(logits, tl_log(tl_neg(tl_log(u)))), -1);

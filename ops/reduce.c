@@ -303,14 +303,14 @@ tl_tensor tl_sum(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
     if (!tl__axes_mask(a, "sum", naxes, axes, &mask))
-        return (tl_tensor){0};
+        return tl__inert(a);
     return tl__axes_drop(mask ? tl_sum_keep(a, mask) : a, mask, keepdims);
 }
 
 tl_tensor tl_sum_all(tl_tensor a)
 {
     if (!tl__same_tape("sum_all", 1, &a))
-        return (tl_tensor){0};
+        return tl__inert(a);
     uint32_t mask = tl__axes_all(a);
     return tl__axes_drop(mask ? tl_sum_keep(a, mask) : a, mask, 0);
 }
@@ -319,14 +319,14 @@ tl_tensor tl_mean(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
     if (!tl__axes_mask(a, "mean", naxes, axes, &mask))
-        return (tl_tensor){0};
+        return tl__inert(a);
     return tl_scale(tl_sum(a, naxes, axes, keepdims), 1.0 / tl__axes_count(a, mask));
 }
 
 tl_tensor tl_mean_all(tl_tensor a)
 {
     if (!tl__same_tape("mean_all", 1, &a))
-        return (tl_tensor){0};
+        return tl__inert(a);
     return tl_scale(tl_sum_all(a), 1.0 / tl__axes_count(a, tl__axes_all(a)));
 }
 
@@ -340,7 +340,7 @@ tl_tensor tl_amax(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
     if (!tl__axes_mask(a, "amax", naxes, axes, &mask))
-        return (tl_tensor){0};
+        return tl__inert(a);
     return tl__axes_drop(amax(a, mask), mask, keepdims);
 }
 
@@ -348,7 +348,7 @@ tl_tensor tl_amin(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
     if (!tl__axes_mask(a, "amin", naxes, axes, &mask))
-        return (tl_tensor){0};
+        return tl__inert(a);
     return tl__axes_drop(tl_neg(amax(tl_neg(a), mask)), mask, keepdims); /* min a = -max -a */
 }
 
@@ -356,7 +356,7 @@ tl_tensor tl_argmax(tl_tensor a, int axis)
 {
     uint32_t mask;
     if (!tl__axes_mask(a, "argmax", 1, &axis, &mask))
-        return (tl_tensor){0};
+        return tl__inert(a);
     return tl__axes_drop(record(&tl_op_argmax, a, mask), mask, 0);
 }
 
@@ -382,7 +382,7 @@ tl_tensor tl_logsumexp(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
     if (!tl__axes_mask(a, "logsumexp", naxes, axes, &mask))
-        return (tl_tensor){0};
+        return tl__inert(a);
     if (!mask)
         return a;
     tl_tensor m = shift_of(a, mask);
@@ -393,7 +393,7 @@ tl_tensor tl_softmax_over(tl_tensor a, int naxes, const int *axes)
 {
     uint32_t mask;
     if (!tl__axes_mask(a, "softmax", naxes, axes, &mask))
-        return (tl_tensor){0};
+        return tl__inert(a);
     tl_tensor e = tl_exp(tl_sub(a, shift_of(a, mask)));
     return tl_div(e, mask ? tl_sum_keep(e, mask) : e);
 }
@@ -407,7 +407,7 @@ tl_tensor tl_log_softmax_over(tl_tensor a, int naxes, const int *axes)
 {
     uint32_t mask;
     if (!tl__axes_mask(a, "log_softmax", naxes, axes, &mask))
-        return (tl_tensor){0};
+        return tl__inert(a);
     tl_tensor shifted = tl_sub(a, shift_of(a, mask));
     return tl_sub(shifted, tl_log(mask ? sum_exp(shifted, mask) : tl_exp(shifted)));
 }

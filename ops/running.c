@@ -110,6 +110,6 @@ tl_tensor tl_cumsum(tl_tensor a, int axis)
 {
     uint32_t mask;
     if (!tl__axes_mask(a, "cumsum", 1, &axis, &mask))
-        return (tl_tensor){0};
+        return tl__inert(a);
     return record(a, tl_rank(a) - tl__shape_axis(tl_rank(a), axis), 0);
 }

@@ -70,10 +70,10 @@ tl_tensor tl_index_select(tl_tensor a, int axis, tl_tensor idx)
 {
     tl_tensor in[2] = {a, idx};
     if (!tl__same_tape("index_select", 2, in))
-        return (tl_tensor){0};
+        return tl__inert(a);
     int front = axis_of("index_select", a, axis);
     if (front < 0 || !want_indices("index_select", a, idx))
-        return (tl_tensor){0};
+        return tl__inert(a);
     return move_axes(tl_gather(move_axes(a, 1, front, 0), idx), tl_rank(idx), 0, front);
 }
 
@@ -81,10 +81,10 @@ tl_tensor tl_index_add(tl_tensor a, int axis, tl_tensor idx, tl_tensor src)
 {
     tl_tensor in[3] = {a, idx, src};
     if (!tl__same_tape("index_add", 3, in))
-        return (tl_tensor){0};
+        return tl__inert(a);
     int front = axis_of("index_add", a, axis);
     if (front < 0 || !want_indices("index_add", a, idx))
-        return (tl_tensor){0};
+        return tl__inert(a);
     tl_dtype dtype = tl_dtype_of(a);
     tl_shape sa = tl_shape_of(a), ss = tl_shape_of(src),
              want = selected(sa, front, tl_shape_of(idx));

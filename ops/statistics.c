@@ -28,7 +28,7 @@ static tl_tensor variance(const char *what, tl_tensor a, int naxes, const int *a
                           uint32_t *mask)
 {
     if (!tl__axes_mask(a, what, naxes, axes, mask))
-        return (tl_tensor){0};
+        return tl__inert(a);
     double n = tl__axes_count(a, *mask);
     char text[TL_SHAPE_TEXT];
     if (correction < 0 || correction >= n)
@@ -60,7 +60,7 @@ tl_tensor tl_norm(tl_tensor a, double p, int naxes, const int *axes, int keepdim
 {
     uint32_t mask;
     if (!tl__axes_mask(a, "norm", naxes, axes, &mask))
-        return (tl_tensor){0};
+        return tl__inert(a);
     if (!(p > 0))
         return tl_fail_tensor(a, TL_ERANGE, "norm",
                               "got p = %g, want more than 0 (INFINITY: the greatest)", p);
@@ -109,12 +109,12 @@ tl_tensor tl_prod(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
     return tl__axes_mask(a, "prod", naxes, axes, &mask) ? product(a, mask, keepdims)
-                                                        : (tl_tensor){0};
+                                                        : tl__inert(a);
 }
 
 tl_tensor tl_prod_all(tl_tensor a)
 {
     uint32_t none;
     return tl__axes_mask(a, "prod_all", 0, NULL, &none) ? product(a, tl__axes_all(a), 0)
-                                                        : (tl_tensor){0};
+                                                        : tl__inert(a);
 }

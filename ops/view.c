@@ -85,7 +85,7 @@ const tl_op tl_op_permute = {
 tl_tensor tl_permute(tl_tensor a, int n, const int *order)
 {
     if (!tl__same_tape("permute", 1, &a))
-        return (tl_tensor){0};
+        return tl__inert(a);
     int rank = tl_rank(a);
     char text[TL_SHAPE_TEXT];
     if (n != rank)
@@ -97,7 +97,7 @@ tl_tensor tl_permute(tl_tensor a, int n, const int *order)
     for (int j = 0; j < rank; j++) {
         int axis = axis_of(a, "permute", rank, order[j]);
         if (axis < 0)
-            return (tl_tensor){0};
+            return tl__inert(a);
         if (seen >> axis & 1)
             return tl_fail_tensor(a, TL_ESHAPE, "permute", "got axis %d of %s twice", order[j],
                                   tl_shape_text(tl_shape_of(a), text, sizeof text));
@@ -115,12 +115,12 @@ tl_tensor tl_permute(tl_tensor a, int n, const int *order)
 tl_tensor tl_transpose(tl_tensor a, int axis0, int axis1)
 {
     if (!tl__same_tape("transpose", 1, &a))
-        return (tl_tensor){0};
+        return tl__inert(a);
     int rank = tl_rank(a), order[TL_MAX_RANK];
     int i = axis_of(a, "transpose", rank, axis0);
     int j = i < 0 ? -1 : axis_of(a, "transpose", rank, axis1);
     if (j < 0)
-        return (tl_tensor){0};
+        return tl__inert(a);
     for (int k = 0; k < rank; k++)
         order[k] = k == i ? j : k == j ? i : k;
     return tl_permute(a, rank, order);
@@ -169,10 +169,10 @@ const tl_op tl_op_flip = {
 tl_tensor tl_flip(tl_tensor a, int axis)
 {
     if (!tl__same_tape("flip", 1, &a))
-        return (tl_tensor){0};
+        return tl__inert(a);
     int front = axis_of(a, "flip", tl_rank(a), axis);
     if (front < 0)
-        return (tl_tensor){0};
+        return tl__inert(a);
     int64_t from_end = tl_rank(a) - front;
     tl_attr attr = {1, &from_end, 0, NULL};
     return tl_record(&tl_op_flip, 1, &a, &attr);
@@ -192,12 +192,12 @@ static tl_shape without_axis(tl_shape s, int axis)
 tl_tensor tl_squeeze(tl_tensor a, int axis)
 {
     if (!tl__same_tape("squeeze", 1, &a))
-        return (tl_tensor){0};
+        return tl__inert(a);
     tl_shape s = tl_shape_of(a);
     char text[TL_SHAPE_TEXT];
     int front = axis_of(a, "squeeze", s.rank, axis);
     if (front < 0)
-        return (tl_tensor){0};
+        return tl__inert(a);
     if (s.dim[front] != 1)
         return tl_fail_tensor(a, TL_ESHAPE, "squeeze", "got axis %d of %s, want one of extent 1",
                               axis, tl_shape_text(s, text, sizeof text));
@@ -207,14 +207,14 @@ tl_tensor tl_squeeze(tl_tensor a, int axis)
 tl_tensor tl_expand_dims(tl_tensor a, int axis)
 {
     if (!tl__same_tape("expand_dims", 1, &a))
-        return (tl_tensor){0};
+        return tl__inert(a);
     tl_shape s = tl_shape_of(a);
     if (s.rank == TL_MAX_RANK)
         return tl_fail_tensor(a, TL_ESHAPE, "expand_dims", "got rank %d, want less than %d", s.rank,
                               TL_MAX_RANK);
     int front = axis_of(a, "expand_dims", s.rank + 1, axis);
     if (front < 0)
-        return (tl_tensor){0};
+        return tl__inert(a);
     for (int k = s.rank; k > front; k--)
         s.dim[k] = s.dim[k - 1];
     s.dim[front] = 1;
@@ -227,10 +227,10 @@ tl_tensor tl_expand_dims(tl_tensor a, int axis)
 static tl_tensor part(const char *what, tl_tensor a, int axis, int n, int k)
 {
     if (!tl__same_tape(what, 1, &a))
-        return (tl_tensor){0};
+        return tl__inert(a);
     int front = axis_of(a, what, tl_rank(a), axis);
     if (front < 0)
-        return (tl_tensor){0};
+        return tl__inert(a);
     int64_t extent = tl_dim(a, front);
     char text[TL_SHAPE_TEXT];
     if (n < 1 || extent % n != 0)
@@ -255,11 +255,11 @@ tl_tensor tl_chunk(tl_tensor z, int n, int k)
 tl_tensor tl_index(tl_tensor a, int axis, int64_t k)
 {
     if (!tl__same_tape("index", 1, &a))
-        return (tl_tensor){0};
+        return tl__inert(a);
     tl_shape s = tl_shape_of(a);
     int front = axis_of(a, "index", s.rank, axis);
     if (front < 0)
-        return (tl_tensor){0};
+        return tl__inert(a);
     int64_t extent = s.dim[front];
     char text[TL_SHAPE_TEXT];
     if (k < -extent || k >= extent)
@@ -272,21 +272,15 @@ tl_tensor tl_index(tl_tensor a, int axis, int64_t k)
 
 void tl_unbind(tl_tensor a, int n, tl_tensor *out)
 {
-    for (int k = 0; k < n; k++)
-        out[k] = (tl_tensor){0};
-    if (!tl__same_tape("unbind", 1, &a))
-        return;
     char text[TL_SHAPE_TEXT];
-    if (tl_rank(a) == 0 || tl_dim(a, 0) != n) {
+    if (tl__same_tape("unbind", 1, &a) && (tl_rank(a) == 0 || tl_dim(a, 0) != n))
         tl_fail_tensor(a, TL_ESHAPE, "unbind",
                        "got %d tensors for %s, want as many as the leading axis has", n,
                        tl_shape_text(tl_shape_of(a), text, sizeof text));
-        return;
-    }
     for (int k = 0; k < n; k++)
         out[k] = tl_index(a, 0, k);
-    if (n > 0 && !out[n - 1].tape)
-        memset(out, 0, (size_t)n * sizeof *out);
+    for (int k = 0; k < n && !out[n - 1].tape; k++)
+        out[k] = out[n - 1];
 }
 
 /* ---- putting together ------------------------------------------------------------------------ */
@@ -324,10 +318,10 @@ static int check_pieces(const char *what, int n, const tl_tensor *t, int axis)
 tl_tensor tl_concat(int n, const tl_tensor *t, int axis)
 {
     if (n < 1 || !tl__same_tape("concat", n, t))
-        return (tl_tensor){0};
+        return tl__inert_of(n, t);
     int front = axis_of(t[0], "concat", tl_rank(t[0]), axis);
     if (front < 0 || !check_pieces("concat", n, t, front))
-        return (tl_tensor){0};
+        return tl__inert_of(n, t);
     if (n == 1)
         return t[0];
     int64_t few[FEW][TL_MAX_RANK] = {{0}}, (*offset)[TL_MAX_RANK] = few;
@@ -351,12 +345,12 @@ tl_tensor tl_concat(int n, const tl_tensor *t, int axis)
 tl_tensor tl_stack(int n, const tl_tensor *t, int axis)
 {
     if (n < 1 || !check_pieces("stack", n, t, -1))
-        return (tl_tensor){0};
+        return tl__inert_of(n, t);
     if (tl_rank(t[0]) == TL_MAX_RANK)
         return tl_fail_tensor(t[0], TL_ESHAPE, "stack", "got rank %d, want less than %d",
                               tl_rank(t[0]), TL_MAX_RANK);
     if (axis_of(t[0], "stack", tl_rank(t[0]) + 1, axis) < 0)
-        return (tl_tensor){0};
+        return tl__inert_of(n, t);
     tl_tensor few[FEW], *piece = few;
     if (n > FEW) {
         piece = tl__calloc((size_t)n, sizeof *piece);
@@ -374,11 +368,11 @@ tl_tensor tl_stack(int n, const tl_tensor *t, int axis)
 tl_tensor tl_pad(tl_tensor a, int axis, int64_t before, int64_t after)
 {
     if (!tl__same_tape("pad", 1, &a))
-        return (tl_tensor){0};
+        return tl__inert(a);
     tl_shape s = tl_shape_of(a);
     int front = axis_of(a, "pad", s.rank, axis);
     if (front < 0)
-        return (tl_tensor){0};
+        return tl__inert(a);
     const int64_t most = INT64_MAX / 8; /* so that the sum cannot overflow */
     if (before < 0 || after < 0 || before > most || after > most)
         return tl_fail_tensor(a, TL_ERANGE, "pad", "got %lld and %lld, want 0 to %lld",

@@ -69,7 +69,7 @@ static tl_tensor numbers_to(tl_tape *tape, int64_t n)
     if (!v) {
         tl_tape_fail(tape, TL_ENOMEM, "linear_cross_entropy", "no memory for %lld numbers",
                      (long long)n);
-        return (tl_tensor){0};
+        return tl__inert_on(tape);
     }
     for (int64_t i = 0; i < n; i++)
         v[i] = (int32_t)i;
@@ -152,7 +152,7 @@ tl_tensor tl_linear_cross_entropy(tl_tensor h, tl_tensor w, tl_tensor b, tl_tens
                                   int64_t chunk)
 {
     if (!check(h, w, b, c, chunk))
-        return (tl_tensor){0};
+        return tl__inert(h);
     tl_tape *tape = h.tape;
     const tl_dtype dtype = tl_dtype_of(h);
     const int64_t H = tl_dim(h, -1), V = tl_dim(w, 0), N = tl_shape_count(tl_shape_of(c));

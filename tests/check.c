@@ -214,3 +214,26 @@ tl_tensor check_random(tl_tape *tape, tl_dtype dtype, tl_shape shape, uint64_t s
     free(values);
     return t;
 }
+
+int check_first_cause(const tl_case *c)
+{
+    enum { MOST = sizeof c->shape / sizeof c->shape[0], ROOM = 256 };
+    static const double x[ROOM];
+    int right = 0;
+    for (int is_inert = 0; is_inert < 2; is_inert++) {
+        tl_tape *tape = check_tape(1);
+        tl_tensor in[MOST];
+        for (int i = 0; i < c->nin; i++) {
+            cr_assert(tl_shape_count(c->shape[i]) <= ROOM);
+            in[i] = check_input(tape, c->domain[i] == TL_INDEX ? TL_I32 : TL_F64, c->shape[i], x);
+        }
+        const tl_tensor bad = tl_fail_tensor(in[0], TL_ENAN, "planted", "the first cause");
+        for (int i = 0; is_inert && i < c->nin; i++)
+            in[i] = bad;
+        const tl_tensor y = c->call(in);
+        right += !y.tape && tl_eval(1, &y) == TL_ENAN &&
+                 strcmp(tl_tape_error(tape), "planted: the first cause") == 0;
+        tl_tape_free(tape);
+    }
+    return right == 2;
+}

@@ -83,4 +83,8 @@ void check_draw(uint64_t seed, tl_domain domain, int64_t bound, int64_t total, i
 /* check_random -- an input of this dtype drawn so, from TL_ANY unless it is i32: then 0 .. 9. */
 tl_tensor check_random(tl_tape *tape, tl_dtype dtype, tl_shape shape, uint64_t seed);
 
+/* check_first_cause -- whether a case, called on operands of a tape that has an error, and on what
+ * calls return after one, gives an inert tensor that tl_eval says that error of. */
+int check_first_cause(const tl_case *c);
+
 #endif

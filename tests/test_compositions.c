@@ -90,6 +90,12 @@ Test(compositions, gradients_are_right_at_orders_1_and_2, .timeout = 300)
         }
 }
 
+Test(compositions, after_an_error_each_passes_the_first_cause_on)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_expect(check_first_cause(&cases[i]), "case %d", (int)i);
+}
+
 /* text_of -- a file of the source tree; freed by the caller. */
 static char *text_of(const char *name)
 {

@@ -186,3 +186,11 @@ Test(registry, the_readme_has_the_table_of_today)
     tl_string_free(table);
     free(readme);
 }
+
+Test(registry, after_an_error_each_operation_passes_the_first_cause_on)
+{
+    for (int i = 0; i < tl_ops_count(); i++)
+        for (int c = 0; c < tl_ops_at(i)->ncases; c++)
+            cr_expect(check_first_cause(&tl_ops_at(i)->cases[c]), "%s, case %d", tl_ops_at(i)->name,
+                      c);
+}

@@ -32,6 +32,29 @@ Test(sequence_error, wrong_tensors_are_named)
     tl_sequence_free(s);
 }
 
+/* What comes out after an error says that error when it is asked for: of x, of a step before, of an
+ * initial state. */
+Test(sequence_error, results_remember_the_first_cause)
+{
+    tl_sequence *s = lstm_of(NULL);
+    for (int k = 0; k < 4; k++) {
+        tl_sequence_args a = tl_sequence_args_defaults();
+        tl_tensor x = k == 0 ? tl_zeros(tape, TL_F64, tl_shape3(T, B, I + 1)) : input();
+        a.unroll = k == 3;
+        if (k == 1)
+            x = tl_add(x, tl_zeros(tape, TL_F64, tl_shape1(7)));
+        if (k >= 2)
+            a.initial[1] = tl_zeros(tape, TL_F64, tl_shape2(B, H));
+        const tl_sequence_out out = tl_sequence_apply(s, x, &a);
+        const tl_tensor loss = tl_mean_all(tl_square(out.y));
+        cr_expect_eq(tl_eval(1, &out.y), TL_ESHAPE, "%d", k);
+        cr_expect_eq(tl_eval(1, &out.state[0]), TL_ESHAPE, "%d", k);
+        cr_expect_eq(tl_backward(loss), TL_ESHAPE, "%d", k);
+        cr_expect_eq(tl_tape_reset(tape), TL_OK);
+    }
+    tl_sequence_free(s);
+}
+
 static tl_tensor wide_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
                            const tl_tensor *aux)
 {

@@ -91,8 +91,8 @@ static double moment(const double *x, int a, const double *y, int b)
     return sum / MANY;
 }
 
-/* Moments of the normal distribution are 0, 1, 0, 3, and there is none of two different draws; bounds
- * are five standard deviations of such a mean. */
+/* Moments of the normal distribution are 0, 1, 0, 3, and there is none of two different draws;
+ * bounds are five standard deviations of such a mean. */
 Test(transform, noise_is_normal_of_the_size_asked_for_and_new_each_time)
 {
     static double x[4][MANY];
