@@ -76,29 +76,30 @@ void tl__put_formula(tl_text *t, const tl_tape *tape, const tl_node *n, tl_insta
 }
 
 /* put_element -- number k in row-major order. */
-static void put_element(tl_text *t, const tl_node *n, int64_t k)
+static void put_element(tl_text *t, const tl_node *n, int64_t k, int digits)
 {
     int64_t at = n->layout.offset;
     for (int a = n->shape.rank - 1; a >= 0; k /= n->shape.dim[a], a--)
         at += k % n->shape.dim[a] * n->layout.stride[a];
     const void *data = n->buf->data;
     if (n->dtype == TL_F32)
-        tl__put(t, "%.6g", (double)((const float *)data)[at]);
+        tl__put(t, "%.*g", digits ? digits : 6, (double)((const float *)data)[at]);
     else if (n->dtype == TL_F64)
-        tl__put(t, "%.10g", ((const double *)data)[at]);
+        tl__put(t, "%.*g", digits ? digits : 10, ((const double *)data)[at]);
     else
         tl__put(t, "%d", (int)((const int32_t *)data)[at]);
 }
 
-void tl__put_elements(tl_text *t, const tl_node *n)
+void tl__put_elements(tl_text *t, const tl_node *n, int digits)
 {
     const int64_t count = tl_shape_count(n->shape);
+    const int64_t front = digits ? 2 : EDGE, back = digits ? 1 : EDGE;
     for (int64_t k = 0; k < count; k++) {
-        if (count > SHORT && k == EDGE) {
+        if (count > SHORT && k == front) {
             tl__put(t, " ...");
-            k = count - EDGE;
+            k = count - back;
         }
         tl__put(t, "%s", k ? " " : "");
-        put_element(t, n, k);
+        put_element(t, n, k, digits);
     }
 }

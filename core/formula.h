@@ -18,7 +18,7 @@ TL_API void tl__put_operand(tl_text *t, const tl_tape *tape, uint32_t slot, tl_i
 /* tl__put_formula -- the operation with its operands, structural attributes behind them. */
 TL_API void tl__put_formula(tl_text *t, const tl_tape *tape, const tl_node *n, tl_instance at);
 /* tl__put_elements -- the values of a live node, flat: up to eight whole, of more the first and
- * last three. */
-TL_API void tl__put_elements(tl_text *t, const tl_node *n);
+ * last three. digits other than 0: so many, and of more than eight the first two and the last. */
+TL_API void tl__put_elements(tl_text *t, const tl_node *n, int digits);
 
 #endif

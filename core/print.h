@@ -30,14 +30,14 @@ typedef struct tl_print_opts {
     tl_print_values values; /* default TL_VALUES_NONE */
     int64_t unroll; /* scans of up to so many steps step by step; 0: each body once (default);
                        -1: a scan is one line */
-    int adjoint;    /* two columns: see below; default 0. values and unroll have no effect then */
+    int adjoint;    /* two columns: see below; default 0 */
 } tl_print_opts;
 
 TL_API tl_print_opts tl_print_defaults(void);
 
-/* tl_tape_text -- one line a node: number, name, operation with its attributes in words, dtype and
- * shape, "live" or "dropped" if it ran; bodies of scans indented; scopes as headings, "#" alone
- * where they end.
+/* tl_tape_text -- the whole tape, with a line about it, or a part. One line a node: number, name,
+ * operation with its attributes in words, dtype and shape, "live" or "dropped" if it ran; bodies of
+ * scans indented; scopes as headings, "#" alone where they end.
  *
  *     %0   x            = input                          f32 [2,3]  live
  *     %4                = contract(x, W; ij,kj->ik)      f32 [2,4]
@@ -46,13 +46,16 @@ TL_API tl_print_opts tl_print_defaults(void);
  *         ...
  *     }
  *
- * opts->adjoint: the backward pass beside what it goes back over. On the left every node, the last
- * one first; on the right the nodes that tl_grad recorded when it was at that one, in the order of
- * recording.
+ * opts->adjoint: the backward pass beside what it goes back over. On the left every node of
+ * from .. to, the last one first; on the right the nodes that tl_grad recorded when it was at that
+ * one, in the order of recording, with an arrow to the nodes at which it went on with them. A sum
+ * hands its gradient on as it is: nothing stands beside it. Values have four digits, of more than
+ * eight elements the first two and the last are shown.
  *
  *     forward, last to first              | adjoint
- *     %7   y = tanh(%6)                   | %12 = mul(y, y)
- *                                         | %13 = sub(1, %12)
+ *     %7 y = tanh(%6)  [2]                | %12 = mul(y, y)  [2]
+ *                                         | %13 = sub(1, %12)  [2]
+ *                                         | %14 = mul(%11, %13)  [2]  -> %6
  *
  * Nothing is computed but what TL_VALUES_EVALUATE asks for. Freed with tl_string_free; NULL when
  * memory is short, or with the tape's error when computing failed. */

@@ -47,7 +47,7 @@ static void put_node(list *l, uint32_t slot, int indent)
                 tl_shape_text(n->shape, shape, sizeof shape), life_text(n));
         if (l->to->opts.values && n->life == TL_LIVE && n->buf) {
             tl__put(t, "  = ");
-            tl__put_elements(t, n);
+            tl__put_elements(t, n, 0);
         }
         tl__put(t, "\n");
     }
@@ -100,16 +100,20 @@ static void put_line(list *l, uint32_t slot, int indent)
         put_node(l, slot, indent);
 }
 
-/* evaluate -- the values that are to be shown, all at once. */
-static int evaluate(tl_tape *tape, uint32_t from, uint32_t to)
+/* evaluate -- the values that are to be shown, all at once: in two columns, those of the adjoint of
+ * what is shown too. */
+static int evaluate(tl_tape *tape, const tl_print_opts *o)
 {
-    tl_tensor *all = tl__calloc((size_t)(to - from) + 1, sizeof *all);
+    tl_tensor *all = tl__calloc((size_t)tape->nnodes + 1, sizeof *all);
     int n = 0;
     if (!all)
         return TL_ENOMEM;
-    for (uint32_t s = from; s < to; s++)
-        if (tape->nodes[s].frame == 0 && tape->nodes[s].op->kind != TL_LOOP)
+    for (uint32_t s = 0; s < tape->nnodes; s++) {
+        const uint32_t of = o->adjoint && tape->nodes[s].of != TL_NONE ? tape->nodes[s].of : s;
+        if (of >= o->from && of < o->to && tape->nodes[s].frame == 0 &&
+            tape->nodes[s].op->kind != TL_LOOP)
             all[n++] = tl__at(tape, s);
+    }
     const int code = n ? tl_eval(n, all) : TL_OK;
     tl__free(all);
     return code;
@@ -122,11 +126,11 @@ char *tl_tape_text(tl_tape *tape, const tl_print_opts *opts)
     tl_listing p = {.tape = tape, .opts = opts ? *opts : tl_print_defaults()};
     const uint32_t to = p.opts.to < tape->nnodes ? p.opts.to : tape->nnodes;
     p.opts.to = to;
-    if (p.opts.values == TL_VALUES_EVALUATE && p.opts.from < to && !p.opts.adjoint &&
-        evaluate(tape, p.opts.from, to))
+    if (p.opts.values == TL_VALUES_EVALUATE && evaluate(tape, &p.opts))
         return NULL;
-    tl__put(&p.out, "tape at step %llu: %u nodes%s%s\n", (unsigned long long)tape->steps,
-            tape->nnodes, tape->code ? ", error: " : "", tape->message);
+    if ((p.opts.from == 0 && to == tape->nnodes) || tape->code)
+        tl__put(&p.out, "tape at step %llu: %u nodes%s%s\n", (unsigned long long)tape->steps,
+                tape->nnodes, tape->code ? ", error: " : "", tape->message);
     if (p.opts.adjoint) {
         tl__put_columns(&p);
     } else {
