@@ -174,8 +174,10 @@ static int fit(tl_tensor t, int p, tl_dtype dtype, const tl_shape *shape, const 
 tl_tensor tl_assemble(tl_shape shape, int n, const tl_tensor *piece,
                       const int64_t (*offset)[TL_MAX_RANK])
 {
-    if (n < 1 || !tl__same_tape("assemble", n, piece))
+    if (!tl__same_tape("assemble", n, piece))
         return tl__inert_of(n, piece);
+    if (!offset)
+        return tl_fail_tensor(piece[0], TL_EINVAL, "assemble", "no offsets (NULL), want %d", n);
     if (tl_shape_count(shape) < 0) {
         char text[TL_SHAPE_TEXT];
         return tl_fail_tensor(piece[0], TL_ESHAPE, "assemble", "invalid or too large shape %s",

@@ -44,8 +44,11 @@ static int fill(tl_tangents *l, tl_tape *tape, int nin, const tl_tensor *in,
     mark(l, nout, out);
     for (int i = 0; i < nin && !tape->code; i++) {
         const uint32_t p = tl__tangents_find(l, in[i].slot);
-        if (p != TL_NONE)
-            l->d[p] = l->d[p].tape ? tl_add(l->d[p], tangent[i]) : tangent[i];
+        if (p == TL_NONE)
+            continue;
+        const tl_tensor t =
+            tangent ? tangent[i] : tl_ones(tape, tl_dtype_of(in[i]), tl_shape_of(in[i]));
+        l->d[p] = l->d[p].tape ? tl_add(l->d[p], t) : t;
     }
     return tape->code;
 }
@@ -53,16 +56,16 @@ static int fill(tl_tangents *l, tl_tape *tape, int nin, const tl_tensor *in,
 int tl_jvp(int nin, const tl_tensor *in, const tl_tensor *tangent, int nout, const tl_tensor *out,
            tl_tensor *dout)
 {
-    if (nout > 0 && !dout)
-        return TL_EINVAL;
     const tl_tensor first = nout > 0 && out ? out[0] : (tl_tensor){0};
     tl_tape *tape = first.tape;
+    if (nout > 0 && !dout)
+        return tl__no_room(tape, "tl_jvp", "tangents", nout);
     int code = tape ? tape->code : tl__inert_code(first);
     if (!code)
         code = tl__check_floating(tape, "tl_jvp", "output", nout, out);
     if (!code)
         code = tl__check_floating(tape, "tl_jvp", "input", nin, in);
-    if (!code)
+    if (!code && tangent)
         code = tl__check_like(tape, "tl_jvp", "tangent", tangent, "input", nin, in);
     if (!code) {
         tl_tangents l;
@@ -95,12 +98,11 @@ int tl_vjp(int nout, const tl_tensor *out, const tl_tensor *cotangent, int nin, 
 int tl_hvp(tl_tensor loss, int n, const tl_tensor *in, const tl_tensor *v, tl_tensor *hv)
 {
     tl_tape *tape = loss.tape;
-    if (!tape || (n > 0 && (!in || !v || !hv))) {
-        for (int i = 0; hv && i < n; i++)
-            hv[i] = tl__inert(loss);
-        return tape ? TL_EINVAL : tl__inert_code(loss);
-    }
-    int code = tape->code ? tape->code : tl__check_floating(tape, "tl_hvp", "output", 1, &loss);
+    if (n > 0 && !hv)
+        return tl__no_room(tape, "tl_hvp", "products", n);
+    int code = tape ? tape->code : tl__inert_code(loss);
+    if (!code)
+        code = tl__check_floating(tape, "tl_hvp", "output", 1, &loss);
     char text[TL_SHAPE_TEXT];
     if (!code && tl_shape_count(tl_shape_of(loss)) != 1)
         code =
@@ -108,7 +110,7 @@ int tl_hvp(tl_tensor loss, int n, const tl_tensor *in, const tl_tensor *v, tl_te
                          tl_shape_text(tl_shape_of(loss), text, sizeof text));
     if (!code)
         code = tl__check_floating(tape, "tl_hvp", "input", n, in);
-    if (!code)
+    if (!code && v)
         code = tl__check_like(tape, "tl_hvp", "v", v, "input", n, in);
     if (!code && n > 0)
         code = tl_grad(1, &loss, NULL, n, in, hv);
@@ -174,6 +176,11 @@ tl_tensor tl_jacobian(tl_tensor out, tl_tensor in, tl_jacobian_by by)
     tl_shape shape = tl_shape_of(out);
     const tl_shape inner = tl_shape_of(in);
     char a[TL_SHAPE_TEXT], b[TL_SHAPE_TEXT];
+    if (by != TL_BY_ROWS && by != TL_BY_COLUMNS) {
+        tl_tape_fail(tape, TL_EINVAL, "tl_jacobian",
+                     "got by = %d, want TL_BY_ROWS or TL_BY_COLUMNS", (int)by);
+        return tl__inert(out);
+    }
     if (shape.rank + inner.rank > TL_MAX_RANK) {
         tl_tape_fail(tape, TL_ESHAPE, "tl_jacobian",
                      "got output %s and input %s, want ranks of %d at most together",

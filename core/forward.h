@@ -15,7 +15,7 @@ TL_BEGIN_DECLS
  *     dout_i = sum over j of (d out_i / d in_j) applied to tangent_j
  *
  *   in[nin]       any floating tensors; they may be intermediate values, and depend on one another
- *   tangent[nin]  of the inputs' shapes
+ *   tangent[nin]  of the inputs' shapes, or NULL for ones
  *   out[nout]     floating outputs
  *   dout[nout]    receives tensors of the outputs' shapes; zeros where nothing depends on an input
  *
@@ -37,7 +37,8 @@ TL_API int tl_vjp(int nout, const tl_tensor *out, const tl_tensor *cotangent, in
  *     hv_i = sum over j of (d^2 loss / d in_i d in_j) applied to v_j
  *
  * The gradient of <gradient, v>: two backward passes, each at the price of one; the in[] are to be
- * independent of one another. */
+ * independent of one another. v NULL: ones, which gives the sums of the Hessian's rows. Returns
+ * TL_OK or the sticky error. */
 TL_API int tl_hvp(tl_tensor loss, int n, const tl_tensor *in, const tl_tensor *v, tl_tensor *hv);
 
 typedef enum tl_jacobian_by {
@@ -46,8 +47,8 @@ typedef enum tl_jacobian_by {
 } tl_jacobian_by;
 
 /* tl_jacobian -- d out / d in, all of it, [shape of out, shape of in]. By rows or by columns: the
- * same numbers; take the smaller of the two. Inert after an error; TL_ESHAPE if the ranks come to
- * more than TL_MAX_RANK. */
+ * same numbers; take the smaller of the two. Inert after an error; TL_EINVAL if `by` is neither,
+ * TL_ESHAPE if the ranks come to more than TL_MAX_RANK. */
 TL_API tl_tensor tl_jacobian(tl_tensor out, tl_tensor in, tl_jacobian_by by);
 
 TL_END_DECLS

@@ -12,6 +12,10 @@
 int tl__check_floating(tl_tape *tape, const char *what, const char *role, int n, const tl_tensor *t)
 {
     char text[160];
+    if (n < 0)
+        return tl_tape_fail(tape, TL_EINVAL, what, "got %d %ss, want 0 or more", n, role);
+    if (n > 0 && !t)
+        return tl_tape_fail(tape, TL_EINVAL, what, "no %ss (NULL), want %d", role, n);
     for (int i = 0; i < n; i++) {
         if (!t[i].tape)
             return tl_tape_fail(tape, TL_EINVAL, what, "%s %d is the inert tensor", role, i);
@@ -50,6 +54,11 @@ int tl__check_like(tl_tape *tape, const char *what, const char *role, const tl_t
                                 tl_dtype_name(tl_dtype_of(like[i])),
                                 tl_shape_text(tl_shape_of(like[i]), want, sizeof want), as, i);
     return code;
+}
+
+int tl__no_room(tl_tape *tape, const char *what, const char *results, int n)
+{
+    return tl_tape_fail(tape, TL_EINVAL, what, "no room for the %s (NULL), want %d", results, n);
 }
 
 /* fill -- the level's slots: everything visible here from the first input to the last output. */
@@ -100,14 +109,14 @@ static void sweep(tl_sweep *w, int nout, const tl_tensor *out, const tl_tensor *
 int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, const tl_tensor *in,
             tl_tensor *grad)
 {
-    if (nin > 0 && !grad)
-        return TL_EINVAL;
     const tl_tensor first = nout > 0 && out ? out[0] : (tl_tensor){0};
     tl_tape *tape = first.tape;
+    if (nin > 0 && !grad)
+        return tl__no_room(tape, "tl_grad", "gradients", nin);
     int code = tape ? tape->code : tl__inert_code(first);
-    if (!code && nin > 0)
+    if (!code && nin != 0)
         code = tl__check_floating(tape, "tl_grad", "output", nout, out);
-    if (!code && nin > 0)
+    if (!code && nin != 0)
         code = tl__check_floating(tape, "tl_grad", "input", nin, in);
     if (!code && seed)
         code = tl__check_like(tape, "tl_grad", "seed", seed, "output", nout, out);

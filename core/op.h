@@ -187,8 +187,8 @@ typedef struct tl_case {
 
 struct tl_op {
     const char *name;
-    const char *doc;      /* one-line formula */
-    const char *grad_doc; /* one-line formula of the gradient, "none" if it has none */
+    const char *doc;       /* one-line formula */
+    const char *grad_doc;  /* one-line formula of the gradient, "none" if it has none */
     const char *shape_doc; /* "[...,m,k] x [...,k,n] -> [...,m,n]"; NULL: not said */
     tl_kind kind;
     int (*shape)(tl_infer *q); /* NULL, of one operand only: shape and dtype are the operand's */
@@ -252,7 +252,11 @@ TL_API tl_tensor tl__inert_of(int n, const tl_tensor *t);
 TL_API tl_tensor tl__inert_on(const tl_tape *tape);
 TL_API int tl__inert_code(tl_tensor t);
 
-/* tl__same_tape -- whether all are live tensors of one tape; records the error if not. Inert
+/* tl__given -- whether there are operands: n >= 1, and t is not NULL. Without them no tape can have
+ * the error: it goes to TL_ON_ERROR alone. */
+TL_API int tl__given(const char *what, int n, const tl_tensor *t);
+
+/* tl__same_tape -- whether all are given, live, and of one tape; records the error if not. Inert
  * operands give 0 silently. */
 TL_API int tl__same_tape(const char *what, int n, const tl_tensor *t);
 

@@ -59,14 +59,32 @@ char *tl_tensor_text(tl_tensor t)
     return tl__text_end(&out);
 }
 
+/* printable -- whether there is what is to be printed, and where to. */
+static int printable(const char *what, const void *tape, const FILE *file)
+{
+    if (tape && file)
+        return TL_OK;
+    return tl__fail(NULL, TL_EINVAL, "%s: no %s (NULL)", what, tape ? "file" : "tape");
+}
+
+/* put_out -- a text and what stands behind it to a file; the text is freed. */
+static int put_out(const char *what, char *string, const char *end, FILE *file)
+{
+    int bad = fputs(string, file) < 0 || fputs(end, file) < 0;
+    tl_string_free(string);
+    return bad ? tl__fail(NULL, TL_EIO, "%s: writing failed", what) : TL_OK;
+}
+
 int tl_tensor_print(tl_tensor t, FILE *file)
 {
-    char *string = tl_tensor_text(t);
+    static const char what[] = "tl_tensor_print";
+    if (!t.tape)
+        return TL_EINVAL;
+    const int code = printable(what, t.tape, file);
+    char *string = code ? NULL : tl_tensor_text(t);
     if (!string)
-        return t.tape && t.tape->code ? t.tape->code : TL_ENOMEM;
-    int bad = fprintf(file, "%s\n", string) < 0;
-    tl_string_free(string);
-    return bad ? tl__fail(NULL, TL_EIO, "tl_tensor_print: writing failed") : TL_OK;
+        return code ? code : t.tape->code ? t.tape->code : TL_ENOMEM;
+    return put_out(what, string, "\n", file);
 }
 
 tl_print_opts tl_print_defaults(void)
@@ -77,12 +95,12 @@ tl_print_opts tl_print_defaults(void)
 
 int tl_tape_print(tl_tape *tape, const tl_print_opts *opts, FILE *file)
 {
-    char *string = tl_tape_text(tape, opts);
+    static const char what[] = "tl_tape_print";
+    const int code = printable(what, tape, file);
+    char *string = code ? NULL : tl_tape_text(tape, opts);
     if (!string)
-        return tape && tape->code ? tape->code : TL_ENOMEM;
-    int bad = fputs(string, file) < 0;
-    tl_string_free(string);
-    return bad ? tl__fail(NULL, TL_EIO, "tl_tape_print: writing failed") : TL_OK;
+        return code ? code : tape->code ? tape->code : TL_ENOMEM;
+    return put_out(what, string, "", file);
 }
 
 char *tl_plan_text(const tl_tape *tape)
@@ -92,11 +110,13 @@ char *tl_plan_text(const tl_tape *tape)
 
 int tl_plan_print(const tl_tape *tape, FILE *file)
 {
-    char *string = tl_plan_text(tape);
+    static const char what[] = "tl_plan_print";
+    const int code = printable(what, tape, file);
+    char *string = code ? NULL : tl_plan_text(tape);
+    if (code)
+        return code;
     if (!string)
-        return tl__fail(NULL, TL_ESTATE,
-                        "tl_plan_print: nothing was run on this tape, or memory is short");
-    int bad = fputs(string, file) < 0;
-    tl_string_free(string);
-    return bad ? tl__fail(NULL, TL_EIO, "tl_plan_print: writing failed") : TL_OK;
+        return tl__fail(NULL, TL_ESTATE, "%s: nothing was run on this tape, or memory is short",
+                        what);
+    return put_out(what, string, "", file);
 }

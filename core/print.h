@@ -12,6 +12,8 @@ TL_BEGIN_DECLS
  * three, computed if need be: "f32 [2,3] [[1, 2, 3], [4, 5, 6]]". The caller frees it with
  * tl_string_free; NULL after an error. */
 TL_API char *tl_tensor_text(tl_tensor t);
+/* tl_tensor_print -- that and a new line to a file. TL_EINVAL for an inert tensor or no file;
+ * TL_EIO when writing failed; else TL_OK or the tape's code. */
 TL_API int tl_tensor_print(tl_tensor t, FILE *file);
 
 /* tl_print_values -- which values stand behind their nodes: up to eight elements whole, of more the
@@ -60,6 +62,8 @@ TL_API tl_print_opts tl_print_defaults(void);
  * Nothing is computed but what TL_VALUES_EVALUATE asks for. Freed with tl_string_free; NULL when
  * memory is short, or with the tape's error when computing failed. */
 TL_API char *tl_tape_text(tl_tape *tape, const tl_print_opts *opts);
+/* tl_tape_print -- the same to a file. TL_EINVAL without tape or file, TL_EIO, TL_ENOMEM, or the
+ * tape's code. */
 TL_API int tl_tape_print(tl_tape *tape, const tl_print_opts *opts, FILE *file);
 
 /* tl_plan_text -- the plan that this tape ran last: buffers with their place in memory and the
@@ -75,7 +79,8 @@ TL_API int tl_tape_print(tl_tape *tape, const tl_print_opts *opts, FILE *file);
  * at once, before the loop", "fused 21 operations"). Names are those of the tape when the plan was
  * made. Freed with tl_string_free; NULL when nothing ran or memory is short. */
 TL_API char *tl_plan_text(const tl_tape *tape);
-/* tl_plan_print -- the same to a file; TL_ESTATE when nothing ran or memory is short. */
+/* tl_plan_print -- the same to a file; TL_EINVAL without tape or file, TL_ESTATE when nothing ran
+ * or memory is short. */
 TL_API int tl_plan_print(const tl_tape *tape, FILE *file);
 
 TL_API void tl_string_free(char *text);

@@ -59,8 +59,10 @@ static int check_readable(tl_tensor t, const char *what)
 
 int tl_eval(int n, const tl_tensor *t)
 {
-    if (n <= 0)
+    if (n == 0)
         return TL_OK;
+    if (!tl__given("tl_eval", n, t))
+        return TL_EINVAL;
     for (int i = 0; i < n; i++) {
         int code = check_readable(t[i], "tl_eval");
         if (code)

@@ -76,7 +76,7 @@ tl_tensor tl__inert(tl_tensor t)
 tl_tensor tl__inert_of(int n, const tl_tensor *t)
 {
     tl_tensor none = {0};
-    for (int i = 0; i < n && none.generation == 0; i++)
+    for (int i = 0; t && i < n && none.generation == 0; i++)
         none = tl__inert(t[i]);
     return none;
 }
@@ -144,8 +144,19 @@ tl_node *tl__node(tl_tensor t, const char *what)
     return &t.tape->nodes[t.slot];
 }
 
+int tl__given(const char *what, int n, const tl_tensor *t)
+{
+    if (n < 1)
+        tl__fail(NULL, TL_EINVAL, "%s: got %d operands, want 1 or more", what, n);
+    else if (!t)
+        tl__fail(NULL, TL_EINVAL, "%s: no operands (NULL), want %d", what, n);
+    return n >= 1 && t;
+}
+
 int tl__same_tape(const char *what, int n, const tl_tensor *t)
 {
+    if (!tl__given(what, n, t))
+        return 0;
     for (int i = 0; i < n; i++)
         if (!t[i].tape)
             return 0;
@@ -351,9 +362,24 @@ static int has_tile(tl_tape *tape, const tl_op *op, const tl_infer *q)
     return 0;
 }
 
+/* has_numbers -- whether the attributes that an attr counts are there. */
+static int has_numbers(tl_tape *tape, const tl_op *op, const tl_attr *a)
+{
+    if (!a || (a->ni >= 0 && a->nr >= 0 && (a->i || !a->ni) && (a->r || !a->nr)))
+        return 1;
+    tl_tape_fail(
+        tape, TL_EINVAL, op->name,
+        "got attributes of ni %d (i %s), nr %d (r %s), want counts of 0 or more and arrays "
+        "of that many",
+        a->ni, a->i ? "given" : "NULL", a->nr, a->r ? "given" : "NULL");
+    return 0;
+}
+
 tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr *attr)
 {
-    if (nin < 1 || !is_recordable(in[0].tape, op, nin) || !tl__operands_ok(op, nin, in))
+    if (!tl__given(op && op->name ? op->name : "tl_record", nin, in) ||
+        !is_recordable(in[0].tape, op, nin) || !tl__operands_ok(op, nin, in) ||
+        !has_numbers(in[0].tape, op, attr))
         return tl__inert_of(nin, in);
     tl_tape *tape = in[0].tape;
     tl_shape few_shapes[FEW], *shapes = few_shapes;
@@ -388,7 +414,7 @@ tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr
 tl_tensor tl_record_source(tl_tape *tape, const tl_op *op, tl_dtype dtype, tl_shape shape,
                            const tl_attr *attr)
 {
-    if (!tape || tape->code)
+    if (!tape || tape->code || (!op && !is_recordable(tape, op, 0)) || !has_numbers(tape, op, attr))
         return tl__inert_on(tape);
     static const tl_attr none = {0, NULL, 0, NULL};
     tl_infer q;

@@ -87,7 +87,8 @@ int tl_shape_broadcast(tl_shape a, tl_shape b, tl_shape *out)
             return TL_ESHAPE;
         s.dim[s.rank - i] = x == 1 ? y : x;
     }
-    *out = s;
+    if (out)
+        *out = s;
     return TL_OK;
 }
 
@@ -111,7 +112,7 @@ const char *tl_dtype_name(tl_dtype d)
 
 char *tl_shape_text(tl_shape s, char *text, size_t size)
 {
-    if (size == 0)
+    if (size == 0 || !text)
         return text;
     if (s.rank < 0 || s.rank > TL_MAX_RANK) {
         snprintf(text, size, "[invalid]");

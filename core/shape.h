@@ -35,7 +35,7 @@ TL_API int64_t tl_shape_count(tl_shape s);
 TL_API int tl_shape_equal(tl_shape a, tl_shape b);
 
 /* tl_shape_broadcast -- the NumPy rule: aligned from the right, extents equal or 1. Returns TL_OK
- * and *out, or TL_ESHAPE. */
+ * and *out (NULL: not wanted), or TL_ESHAPE. */
 TL_API int tl_shape_broadcast(tl_shape a, tl_shape b, tl_shape *out);
 
 /* tl_dtype_size -- bytes of one element; tl_dtype_name -- "f32", "f64", "i32". */

@@ -89,11 +89,13 @@ void tl__primal_plan(tl_sweep *w);
 
 /* tl__check_floating -- what a derivative is asked of: n tensors that are alive, on this tape,
  * visible here, floating; `role` and number name them. tl__check_like -- t[] is that and of the
- * shapes and dtypes of like[]. TL_OK or the sticky code. */
+ * shapes and dtypes of like[]. tl__no_room -- there is no array for n results. TL_OK or the sticky
+ * code. */
 int tl__check_floating(tl_tape *tape, const char *what, const char *role, int n,
                        const tl_tensor *t);
 int tl__check_like(tl_tape *tape, const char *what, const char *role, const tl_tensor *t,
                    const char *as, int n, const tl_tensor *like);
+int tl__no_room(tl_tape *tape, const char *what, const char *results, int n);
 
 /* tl__scan_adjoint -- the adjoint of a loop at level w, its results' gradients being there. */
 void tl__scan_adjoint(tl_sweep *w, uint32_t position);

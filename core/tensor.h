@@ -43,7 +43,8 @@ TL_API tl_tensor tl_name(tl_tensor t, const char *name);
 /* tl_want -- keeps the value, once computed, until reset or release; returns t. */
 TL_API tl_tensor tl_want(tl_tensor t);
 
-/* tl_eval -- computes n values now. Returns TL_OK or the tape's sticky error; TL_EINVAL for {0}. */
+/* tl_eval -- computes n values now. Returns TL_OK or the tape's sticky error; TL_EINVAL for {0}, for
+ * NULL, or n negative. */
 TL_API int tl_eval(int n, const tl_tensor *t);
 
 /* tl_read_f32, _f64, _i32 -- computes t and copies its elements, row-major, to out[count]. count

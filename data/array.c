@@ -28,6 +28,8 @@ int tl_array_resize(tl_array *a, tl_dtype dtype, tl_shape shape)
 {
     int64_t count = tl_shape_count(shape);
     char text[TL_SHAPE_TEXT];
+    if (!a)
+        return tl__fail(NULL, TL_EINVAL, "tl_array_resize: no array (NULL)");
     if (count < 0)
         return tl__fail(NULL, TL_ESHAPE, "tl_array_resize: invalid shape %s",
                         tl_shape_text(shape, text, sizeof text));

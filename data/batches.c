@@ -49,6 +49,8 @@ void tl_batch_close(tl_batch *b)
 
 int tl_batch_items(tl_batch *b, int64_t n)
 {
+    if (!b)
+        return tl__fail(NULL, TL_EINVAL, "tl_batch_items: no batch (NULL)");
     if (n < 0 || n > UINT32_MAX)
         return tl__fail(NULL, TL_EINVAL, "tl_batch_items: got %lld items, want 0 to 4294967295",
                         (long long)n);
@@ -81,6 +83,8 @@ int tl_batches_make(const tl_batches *b, tl_place place, tl_batch *batch, tl_err
     int code = tl__place_check(b, place, err);
     if (code)
         return code;
+    if (!batch)
+        return tl__fail(err, TL_EINVAL, "tl_batches_make: no batch to fill (NULL)");
     batch->place = place;
     batch->count = b->count;
     code = b->make(b, place, batch, &why);

@@ -52,6 +52,15 @@ static int check_rows(const char *what, const tl_array *a, int64_t n, tl_err *er
     return TL_OK;
 }
 
+/* empty -- d as {0}, whatever was there; the error if there is no d. */
+static int empty(tl_dataset *d, tl_err *err)
+{
+    if (!d)
+        return tl__fail(err, TL_EINVAL, "dataset: none to fill (NULL)");
+    *d = (tl_dataset){0};
+    return TL_OK;
+}
+
 /* make -- d over x and y (NULL: none) with a fresh source in *s. */
 static int make(tl_dataset *d, int64_t count, const tl_array *x, const tl_array *y, source **s,
                 tl_err *err)
@@ -93,8 +102,10 @@ static int get_row(void *user, int64_t i, uint64_t seed, int64_t length, void *x
 int tl_dataset_arrays(tl_dataset *d, const tl_array *x, const tl_array *y, tl_err *err)
 {
     source *s;
-    *d = (tl_dataset){0};
-    int code = check_rows("x", x, -1, err);
+    int code = empty(d, err);
+    if (code)
+        return code;
+    code = check_rows("x", x, -1, err);
     if (code == TL_OK && y)
         code = check_rows("y", y, x->shape.dim[0], err);
     if (code == TL_OK)
@@ -152,7 +163,9 @@ int tl_dataset_sequences(tl_dataset *d, int64_t n, const int64_t *length, const 
     tl_err local = {0};
     if (!err)
         err = &local;
-    *d = (tl_dataset){0};
+    int code = empty(d, err);
+    if (code)
+        return code;
     if (n < 0 || (n > 0 && !length))
         return tl__fail(err, TL_EINVAL,
                         "dataset: got %lld sequences, want 0 or more and their lengths",
@@ -161,7 +174,7 @@ int tl_dataset_sequences(tl_dataset *d, int64_t n, const int64_t *length, const 
     if (!start)
         return err->code;
     source *s = NULL;
-    int code = check_rows("x", x, start[n], err);
+    code = check_rows("x", x, start[n], err);
     if (code == TL_OK && y)
         code = check_rows("y", y, y_per_step ? start[n] : n, err);
     if (code == TL_OK)
@@ -200,8 +213,10 @@ int tl_dataset_windows(tl_dataset *d, const tl_array *series, int64_t T, int64_t
                        int64_t stride, tl_err *err)
 {
     source *s;
-    *d = (tl_dataset){0};
-    int code = check_rows("series", series, -1, err);
+    int code = empty(d, err);
+    if (code)
+        return code;
+    code = check_rows("series", series, -1, err);
     if (code)
         return code;
     const int64_t n = series->shape.dim[0];
@@ -244,7 +259,9 @@ static int get_subset(void *user, int64_t i, uint64_t seed, int64_t length, void
 int tl_dataset_subset(tl_dataset *d, const tl_dataset *base, int64_t n, const int64_t *index,
                       tl_err *err)
 {
-    *d = (tl_dataset){0};
+    const int code = empty(d, err);
+    if (code)
+        return code;
     if (!base || !base->get || n < 0 || (n > 0 && !index))
         return tl__fail(err, TL_EINVAL, "subset: needs a dataset and the numbers of its items");
     for (int64_t i = 0; i < n; i++)

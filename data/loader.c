@@ -210,9 +210,10 @@ static slot *take(tl_loader *l)
 
 int tl_loader_next(tl_loader *l, const tl_batch **batch, tl_err *err)
 {
-    *batch = NULL;
-    if (!l)
-        return tl__fail(err, TL_EINVAL, "tl_loader_next: no loader (NULL)");
+    if (batch)
+        *batch = NULL;
+    if (!l || !batch)
+        return tl__fail(err, TL_EINVAL, "tl_loader_next: no %s (NULL)", l ? "batch" : "loader");
     slot *s = take(l);
     if (s->code == TL_OK)
         *batch = &s->batch;

@@ -31,7 +31,8 @@ TL_API void tl_loader_free(tl_loader *l);
  * call of next, seek or free.
  *
  * If making it failed, returns that code with that message when its turn has come, *batch is NULL,
- * and the call after goes on with the batch after. A loader is used by one thread at a time. */
+ * and the call after goes on with the batch after. TL_EINVAL without l or batch. A loader is used
+ * by one thread at a time. */
 TL_API int tl_loader_next(tl_loader *l, const tl_batch **batch, tl_err *err);
 
 /* tl_loader_place -- where the next batch stands: save it, and tl_loader_seek or opts.start goes on

@@ -10,8 +10,8 @@ static const uint64_t SHUFFLE_KEY = 0x53687566666C6500, SPLIT_KEY = 0x53706C6974
 void tl_shuffle(uint64_t seed, int64_t epoch, int64_t n, int64_t *order)
 {
     tl_rng r = {seed ^ SHUFFLE_KEY, (uint64_t)epoch, 0};
-    for (int64_t i = 0; i < n;
-         i++) { /* inside out: item i goes to a random place among the first i + 1 */
+    /* inside out: item i goes to a random place among the first i + 1 */
+    for (int64_t i = 0; order && i < n; i++) {
         int64_t j = (int64_t)tl__rng_below(&r, (uint64_t)i + 1);
         order[i] = order[j];
         order[j] = i;

@@ -7,7 +7,8 @@
 TL_BEGIN_DECLS
 
 /* tl_shuffle -- writes a permutation of 0..n-1 to order[n]: a function of (seed, epoch, n) alone,
- * all permutations equally likely. Source: Fisher and Yates; Durstenfeld 1964. */
+ * all permutations equally likely. With order NULL it does nothing. Source: Fisher and Yates;
+ * Durstenfeld 1964. */
 TL_API void tl_shuffle(uint64_t seed, int64_t epoch, int64_t n, int64_t *order);
 
 /* tl_split -- divides n items at random into parts of the given fractions.

@@ -212,6 +212,9 @@ int64_t tl_vocab_decode(const tl_vocab *v, int64_t n, const int32_t *ids, char *
     int64_t need = 0;
     int full = room == 0 || !text;
     size_t used = 0;
+    if (n < 0 || (n > 0 && !ids))
+        return tl__fail(NULL, TL_EINVAL, "tl_vocab_decode: got %lld ids%s, want 0 or more",
+                        (long long)n, ids ? "" : " (NULL)");
     for (int64_t i = 0; i < n; i++) {
         char symbol[4] = {'?', 0, 0, 0};
         int length = 1;

@@ -55,8 +55,8 @@ TL_API int64_t tl_vocab_encode(const tl_vocab *v, const char *text, size_t size,
                                int64_t room, tl_err *err);
 
 /* tl_vocab_decode -- n ids to text[room], zero-terminated and, like snprintf, cut off at room;
- * returns the bytes needed without the zero. The unknown id becomes U+FFFD (characters) or '?'
- * (bytes), and so does what is no id. */
+ * returns the bytes needed without the zero; TL_EINVAL if n is negative or ids NULL. The unknown id
+ * becomes U+FFFD (characters) or '?' (bytes), and so does what is no id. */
 TL_API int64_t tl_vocab_decode(const tl_vocab *v, int64_t n, const int32_t *ids, char *text,
                                size_t room);
 

@@ -136,10 +136,15 @@ static int64_t extent_of(tl_extent e, int64_t I, int64_t H)
     return e.i * I + e.h * H + e.n;
 }
 
+static int has_param(const tl_cell *cell, int k)
+{
+    return cell && k >= 0 && k < cell->nparams;
+}
+
 tl_shape tl_cell_param_shape(const tl_cell *cell, int k, int64_t I, int64_t H)
 {
     tl_shape s = tl_shape0();
-    s.rank = cell->param[k].rank;
+    s.rank = has_param(cell, k) ? cell->param[k].rank : -1;
     for (int a = 0; a < s.rank; a++)
         s.dim[a] = extent_of(cell->param[k].dim[a], I, H);
     return s;
@@ -147,6 +152,8 @@ tl_shape tl_cell_param_shape(const tl_cell *cell, int k, int64_t I, int64_t H)
 
 int tl_cell_param_blocks(const tl_cell *cell, int k)
 {
+    if (!has_param(cell, k))
+        return 0;
     const tl_cell_param *p = &cell->param[k];
     int gates = p->rank > 0 && p->dim[0].h > 1 && p->dim[0].i == 0 && p->dim[0].n == 0;
     return gates ? p->dim[0].h : 1;
@@ -154,5 +161,5 @@ int tl_cell_param_blocks(const tl_cell *cell, int k)
 
 int64_t tl_cell_state_width(const tl_cell *cell, int k, int64_t I, int64_t H)
 {
-    return extent_of(cell->state[k].width, I, H);
+    return cell && k >= 0 && k < cell->nstates ? extent_of(cell->state[k].width, I, H) : 0;
 }

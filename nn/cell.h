@@ -103,7 +103,8 @@ TL_API void tl_cell_begin(tl_cell *cell, tl_begin_fn begin, int naux);
 TL_API int tl_cell_check(const tl_cell *cell, tl_err *err);
 
 /* tl_cell_param_shape, tl_cell_state_width -- a parameter's shape, a state's width for these sizes.
- * tl_cell_param_blocks -- how many gate blocks are stacked along the first axis, at least 1. */
+ * tl_cell_param_blocks -- how many gate blocks are stacked along the first axis, at least 1. Of a
+ * parameter or state that is not there: rank -1, width 0, 0 blocks. */
 TL_API tl_shape tl_cell_param_shape(const tl_cell *cell, int k, int64_t I, int64_t H);
 TL_API int tl_cell_param_blocks(const tl_cell *cell, int k);
 TL_API int64_t tl_cell_state_width(const tl_cell *cell, int k, int64_t I, int64_t H);

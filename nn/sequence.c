@@ -317,12 +317,17 @@ tl_state *tl_sequence_memory_state(const tl_sequence_memory *m, int k)
 
 void tl_sequence_memory_use(const tl_sequence_memory *m, tl_tape *tape, tl_tensor *initial)
 {
-    for (int k = 0; m && k < m->nstates; k++)
+    if (m && !initial)
+        tl_tape_fail(tape, TL_EINVAL, "tl_sequence_memory_use", "no room for %d states (NULL)",
+                     m->nstates);
+    for (int k = 0; m && initial && k < m->nstates; k++)
         initial[k] = tl_state_use(tape, m->state[k]);
 }
 
 void tl_sequence_memory_keep(tl_sequence_memory *m, const tl_tensor *state)
 {
-    for (int k = 0; m && k < m->nstates; k++)
+    if (m && !state)
+        tl__fail(NULL, TL_EINVAL, "tl_sequence_memory_keep: no states (NULL), want %d", m->nstates);
+    for (int k = 0; m && state && k < m->nstates; k++)
         tl_keep(m->state[k], state[k]);
 }

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MOST = 1 << 15 }; /* of every size: their products are counted in int64_t */
+
 tl_verify_opts tl_verify_defaults(void)
 {
     tl_verify_opts o = {5, 4, 1, 3e-5, 1e-6, 1e-10, 64, 0};
@@ -277,13 +279,13 @@ int tl_cell_verify(const tl_cell *cell, int64_t I, int64_t H, const tl_verify_op
     int code = tl_cell_check(cell, err);
     if (code != TL_OK)
         return code;
-    if (I < 1 || H < 1 || v.o.T < 2 || v.o.B < 1 || v.o.samples < 1 || !(v.o.step > 0))
+    if (I < 1 || H < 1 || v.o.T < 2 || v.o.B < 1 || v.o.samples < 1 || !(v.o.step > 0) ||
+        I > MOST || H > MOST || v.o.T > MOST || v.o.B > MOST)
         return tl__fail(err, TL_EINVAL,
                         "verify %s: got I %lld, H %lld, T %lld, B %lld, %d samples, step %g; want "
-                        "all >= 1, T >= 2, "
-                        "step > 0",
+                        "all >= 1, T >= 2, sizes up to %d, step > 0",
                         cell->name, (long long)I, (long long)H, (long long)v.o.T, (long long)v.o.B,
-                        v.o.samples, v.o.step);
+                        v.o.samples, v.o.step, MOST);
     report->cell = cell->name;
     report->I = I;
     report->H = H;

@@ -16,6 +16,14 @@ typedef struct writer {
     int full;
 } writer;
 
+static writer writer_of(char *text, size_t size)
+{
+    writer w = {text, text ? size : 0, 0, 0};
+    if (w.size)
+        text[0] = 0;
+    return w;
+}
+
 static void put(writer *w, const char *format, ...) TL_PRINTF(2, 3);
 
 static void put(writer *w, const char *format, ...)
@@ -175,9 +183,7 @@ static void put_row(writer *w, const tl_verify_report *r, int c, int latex)
 
 char *tl_verify_table(const tl_verify_report *r, int latex, char *text, size_t size)
 {
-    writer w = {text, size, 0, 0};
-    if (size)
-        text[0] = 0;
+    writer w = writer_of(text, size);
     if (!r || !r->cell) {
         put(&w, "nothing was verified\n");
         return text;
@@ -203,9 +209,7 @@ char *tl_verify_table(const tl_verify_report *r, int latex, char *text, size_t s
 
 char *tl_verify_text(const tl_verify_report *r, char *text, size_t size)
 {
-    writer w = {text, size, 0, 0};
-    if (size)
-        text[0] = 0;
+    writer w = writer_of(text, size);
     if (!r || !r->cell) {
         put(&w, "nothing was verified\n");
         return text;

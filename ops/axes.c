@@ -10,6 +10,11 @@ int tl__axes_mask(tl_tensor a, const char *what, int naxes, const int *axes, uin
         return 0;
     int rank = tl_rank(a);
     char text[TL_SHAPE_TEXT];
+    if (naxes < 0 || (naxes > 0 && !axes)) {
+        tl_fail_tensor(a, TL_EINVAL, what, "got %d axes%s, want 0 or more and their numbers", naxes,
+                       axes ? "" : " (NULL)");
+        return 0;
+    }
     for (int i = 0; i < naxes; i++) {
         int axis = tl__shape_axis(rank, axes[i]);
         if (axis < 0) {

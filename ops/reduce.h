@@ -2,7 +2,8 @@
  *
  * Axes count from the front (>= 0) or from the end (< 0) and may be given in any order, none twice.
  * With keepdims a reduced axis stays with extent 1. Summation is core's (space.h); everything but
- * the maxima is composed of it. */
+ * the maxima is composed of it. A negative number of axes, and some without a list (NULL), is
+ * TL_EINVAL. */
 #ifndef TL_OPS_REDUCE_H
 #define TL_OPS_REDUCE_H
 

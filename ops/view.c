@@ -88,8 +88,9 @@ tl_tensor tl_permute(tl_tensor a, int n, const int *order)
         return tl__inert(a);
     int rank = tl_rank(a);
     char text[TL_SHAPE_TEXT];
-    if (n != rank)
-        return tl_fail_tensor(a, TL_ESHAPE, "permute", "got %d axes for %s, want all %d", n,
+    if (n != rank || (n > 0 && !order))
+        return tl_fail_tensor(a, order ? TL_ESHAPE : TL_EINVAL, "permute",
+                              "got %d axes%s for %s, want all %d", n, order ? "" : " (NULL)",
                               tl_shape_text(tl_shape_of(a), text, sizeof text), rank);
     int64_t source[TL_MAX_RANK];
     int moved = 0; /* how many axes from the end need to be listed */
@@ -273,10 +274,12 @@ tl_tensor tl_index(tl_tensor a, int axis, int64_t k)
 void tl_unbind(tl_tensor a, int n, tl_tensor *out)
 {
     char text[TL_SHAPE_TEXT];
-    if (tl__same_tape("unbind", 1, &a) && (tl_rank(a) == 0 || tl_dim(a, 0) != n))
-        tl_fail_tensor(a, TL_ESHAPE, "unbind",
-                       "got %d tensors for %s, want as many as the leading axis has", n,
-                       tl_shape_text(tl_shape_of(a), text, sizeof text));
+    if (tl__same_tape("unbind", 1, &a) && (tl_rank(a) == 0 || tl_dim(a, 0) != n || (n > 0 && !out)))
+        tl_fail_tensor(a, out ? TL_ESHAPE : TL_EINVAL, "unbind",
+                       "got %d tensors%s for %s, want as many as the leading axis has", n,
+                       out ? "" : " (NULL)", tl_shape_text(tl_shape_of(a), text, sizeof text));
+    if (!out)
+        return;
     for (int k = 0; k < n; k++)
         out[k] = tl_index(a, 0, k);
     for (int k = 0; k < n && !out[n - 1].tape; k++)
@@ -317,7 +320,7 @@ static int check_pieces(const char *what, int n, const tl_tensor *t, int axis)
 
 tl_tensor tl_concat(int n, const tl_tensor *t, int axis)
 {
-    if (n < 1 || !tl__same_tape("concat", n, t))
+    if (!tl__same_tape("concat", n, t))
         return tl__inert_of(n, t);
     int front = axis_of(t[0], "concat", tl_rank(t[0]), axis);
     if (front < 0 || !check_pieces("concat", n, t, front))
@@ -344,7 +347,7 @@ tl_tensor tl_concat(int n, const tl_tensor *t, int axis)
 
 tl_tensor tl_stack(int n, const tl_tensor *t, int axis)
 {
-    if (n < 1 || !check_pieces("stack", n, t, -1))
+    if (!check_pieces("stack", n, t, -1))
         return tl__inert_of(n, t);
     if (tl_rank(t[0]) == TL_MAX_RANK)
         return tl_fail_tensor(t[0], TL_ESHAPE, "stack", "got rank %d, want less than %d",

@@ -77,12 +77,12 @@ tl_optim *tl_optim_new(tl_params *params, const tl_rule *rule, double lr, const 
     err = err ? err : &local;
     const char *name = rule && rule->name ? rule->name : "optimizer";
     if (!params || !rule || !rule->update || rule->nslots < 0 || rule->nslots > TL_RULE_SLOTS ||
-        size > TL_RULE_OPTS) {
+        size > TL_RULE_OPTS || (size > 0 && !opts)) {
         tl__fail(err, TL_EINVAL,
-                 "%s: got params %s, rule %s, %d slots, %zu bytes of options; want both, with "
+                 "%s: got params %s, rule %s, %d slots, %zu bytes of options%s; want both, with "
                  "update, 0 to %d slots, at most %d bytes",
                  name, params ? "given" : "NULL", rule ? "given" : "NULL", rule ? rule->nslots : 0,
-                 size, TL_RULE_SLOTS, TL_RULE_OPTS);
+                 size, opts ? "" : " (NULL)", TL_RULE_SLOTS, TL_RULE_OPTS);
         return NULL;
     }
     tl_optim *o = tl__calloc(1, sizeof *o);
@@ -221,6 +221,9 @@ int tl_optim_transform(tl_optim *o, const char *pattern, tl_grad_fn fn, void *ct
 {
     if (!o || !fn)
         return TL_EINVAL;
+    const char *fault = tl__transform_fault(fn, ctx);
+    if (fault)
+        return tl__fail(NULL, TL_EINVAL, "tl_optim_transform: %s", fault);
     if (tl__grow(&o->transforms, &o->transforms_capacity, o->ntransforms + 1,
                  sizeof *o->transforms) != TL_OK)
         return TL_ENOMEM;

@@ -57,8 +57,8 @@ TL_API void tl_optim_set_lr(tl_optim *optim, double lr);
  * whose name is like the pattern (NULL: all), in the order of these calls: tl_transform_grads. A
  * step comes after tl_clip_grad_norm: fn sees what that left, and what fn adds is not limited.
  * pattern and ctx must outlive the optimizer. A gradient that was transformed is a whole one, see
- * tl_optim_set_rows. Returns TL_OK, TL_EINVAL without optim or fn, or TL_ENOMEM, when the step is
- * as before. */
+ * tl_optim_set_rows. Returns TL_OK, TL_EINVAL without optim, fn or the ctx it reads, or TL_ENOMEM,
+ * when the step is as before. */
 TL_API int tl_optim_transform(tl_optim *optim, const char *pattern, tl_grad_fn fn, void *ctx);
 
 /* What a step does with tables, parameters whose gradient is rows that were looked up. */

@@ -5,6 +5,8 @@
 
 int tl_name_like(const char *pattern, const char *name)
 {
+    if (!pattern || !name)
+        return name != NULL;
     if (*pattern != '*')
         return *pattern == *name && (!*name || tl_name_like(pattern + 1, name + 1));
     while (pattern[1] == '*')
@@ -21,7 +23,7 @@ int tl_freeze_like(tl_params *params, const char *pattern, int frozen)
     int n = 0;
     for (int i = 0; i < tl_params_count(params); i++) {
         tl_param *p = tl_params_at(params, i);
-        if (pattern && !tl_name_like(pattern, tl_param_name(p)))
+        if (!tl_name_like(pattern, tl_param_name(p)))
             continue;
         tl_param_freeze(p, frozen);
         n++;
@@ -34,10 +36,13 @@ int tl_transform_grads(tl_tape *tape, tl_params *params, const char *pattern, tl
 {
     if (!tape || !fn)
         return TL_EINVAL;
+    const char *fault = tl__transform_fault(fn, ctx);
+    if (fault)
+        return tl_tape_fail(tape, TL_EINVAL, "tl_transform_grads", "%s", fault);
     tl_no_grad_open(tape);
     for (int i = 0; i < tl_params_count(params) && tl_tape_status(tape) == TL_OK; i++) {
         tl_param *p = tl_params_at(params, i);
-        if (tl_param_is_frozen(p) || (pattern && !tl_name_like(pattern, tl_param_name(p))))
+        if (tl_param_is_frozen(p) || !tl_name_like(pattern, tl_param_name(p)))
             continue;
         tl_tensor g = tl_param_grad(tape, p);
         if (g.tape)
@@ -47,21 +52,35 @@ int tl_transform_grads(tl_tape *tape, tl_params *params, const char *pattern, tl
     return tl_tape_status(tape);
 }
 
+const char *tl__transform_fault(tl_grad_fn fn, const void *ctx)
+{
+    const int reads = fn == tl_grad_scaled || fn == tl_grad_decayed || fn == tl_grad_noisy;
+    return reads && !ctx ? "got ctx NULL, want the double that this function multiplies by" : NULL;
+}
+
+/* scaled -- t times the number in ctx; an error without one, for calls by hand. */
+static tl_tensor scaled(void *ctx, const char *what, tl_tensor t)
+{
+    if (!ctx)
+        return tl_fail_tensor(t, TL_EINVAL, what, "%s", tl__transform_fault(tl_grad_scaled, NULL));
+    return tl_scale(t, *(const double *)ctx);
+}
+
 tl_tensor tl_grad_scaled(void *ctx, tl_tape *tape, tl_param *p, tl_tensor g)
 {
     (void)tape, (void)p;
-    return tl_scale(g, *(const double *)ctx);
+    return scaled(ctx, "tl_grad_scaled", g);
 }
 
 tl_tensor tl_grad_decayed(void *ctx, tl_tape *tape, tl_param *p, tl_tensor g)
 {
-    return tl_add(g, tl_scale(tl_use(tape, p), *(const double *)ctx));
+    return tl_add(g, scaled(ctx, "tl_grad_decayed", tl_use(tape, p)));
 }
 
 tl_tensor tl_grad_noisy(void *ctx, tl_tape *tape, tl_param *p, tl_tensor g)
 {
     tl_tensor noise = tl_randn(tape, tl_param_dtype(p), tl_param_shape(p));
-    return tl_add(g, tl_scale(noise, *(const double *)ctx));
+    return tl_add(g, scaled(ctx, "tl_grad_noisy", noise));
 }
 
 tl_tensor tl_grad_centred(void *ctx, tl_tape *tape, tl_param *p, tl_tensor g)

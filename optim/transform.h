@@ -17,7 +17,7 @@ typedef tl_tensor (*tl_grad_fn)(void *ctx, tl_tape *tape, tl_param *p, tl_tensor
 TL_API int tl_transform_grads(tl_tape *tape, tl_params *params, const char *pattern, tl_grad_fn fn,
                               void *ctx);
 
-/* Some to give there. *ctx is a double.
+/* Some to give there. *ctx is a double; ctx NULL is TL_EINVAL where it is used.
  *
  *   tl_grad_scaled    g c               c = *ctx; 1/n after n micro-batches: their average
  *   tl_grad_decayed   g + lambda p      lambda = *ctx; weight decay of chosen parameters
@@ -30,12 +30,15 @@ TL_API tl_tensor tl_grad_noisy(void *ctx, tl_tape *tape, tl_param *p, tl_tensor 
 TL_API tl_tensor tl_grad_centred(void *ctx, tl_tape *tape, tl_param *p, tl_tensor g);
 
 /* tl_name_like -- 1 if the name is the pattern, in which * stands for any characters, also none:
- * "encoder.*", "*.bias_*". */
+ * "encoder.*", "*.bias_*". A pattern of NULL is like every name. */
 TL_API int tl_name_like(const char *pattern, const char *name);
 
 /* tl_freeze_like -- freezes (or thaws, frozen 0) the parameters whose name is like the pattern;
  * returns how many. See tl_param_freeze. */
 TL_API int tl_freeze_like(tl_params *params, const char *pattern, int frozen);
+
+/* tl__transform_fault -- what is wrong with a function and its ctx; NULL: nothing. */
+const char *tl__transform_fault(tl_grad_fn fn, const void *ctx);
 
 TL_END_DECLS
 #endif

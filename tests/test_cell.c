@@ -35,6 +35,10 @@ Test(cell, shapes_are_sums_of_multiples_of_the_sizes)
         cr_assert(tl_shape_equal(tl_cell_param_shape(&c, k, 3, 5), want[k]), "%s", text[k]);
         cr_assert_eq(tl_cell_param_blocks(&c, k), blocks[k], "%s", text[k]);
     }
+    cr_assert_eq(tl_cell_param_shape(&c, c.nparams, 3, 5).rank, -1);
+    cr_assert_eq(tl_cell_param_shape(NULL, 0, 3, 5).rank, -1);
+    cr_assert_eq(tl_cell_param_blocks(&c, -1), 0);
+    cr_assert_eq(tl_cell_state_width(NULL, 0, 3, 5), 0);
     cr_assert_eq(tl_cell_state_width(&c, 0, 3, 5), 5);
     cr_assert_eq(tl_cell_state_width(&c, 1, 3, 5), 13);
 }

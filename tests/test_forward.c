@@ -44,6 +44,23 @@ Test(forward, a_product_by_hand)
     tl_tape_free(tape);
 }
 
+Test(forward, tangents_that_are_not_given_are_ones)
+{
+    tl_tape *tape = check_tape(1);
+    tl_tensor in[2] = {f64(tape, tl_shape1(3), 1), f64(tape, tl_shape1(3), 2)}, d[2], h[2], want[2];
+    const tl_tensor one = tl_ones(tape, TL_F64, tl_shape1(3)), ones[2] = {one, one};
+    tl_tensor y = tl_sum_all(tl_mul(tl_exp(in[0]), tl_sin(in[1])));
+    cr_assert_eq(tl_jvp(2, in, NULL, 1, &y, &d[0]), TL_OK);
+    cr_assert_eq(tl_jvp(2, in, ones, 1, &y, &d[1]), TL_OK);
+    close_to(d[0], d[1]);
+    close_to(d[0], tl_sum_all(tl_mul(tl_exp(in[0]), tl_add(tl_sin(in[1]), tl_cos(in[1])))));
+    cr_assert_eq(tl_hvp(y, 2, in, NULL, h), TL_OK);
+    cr_assert_eq(tl_hvp(y, 2, in, ones, want), TL_OK);
+    close_to(h[0], want[0]);
+    close_to(h[1], tl_mul(tl_exp(in[0]), tl_sub(tl_cos(in[1]), tl_sin(in[1]))));
+    tl_tape_free(tape);
+}
+
 /* Inputs that depend on one another: the derivative is the one tl_grad means. */
 Test(forward, an_input_made_of_an_input)
 {

@@ -46,6 +46,16 @@ static int dead_long_ago(tl_tape *tape, tl_err *err)
     return tl_tape_status(tape);
 }
 
+static int inert(tl_tensor t)
+{
+    return t.tape ? TL_OK : TL_EINVAL;
+}
+
+RETURNS(no_operands, inert(tl_record(&tl_op_add, 2, NULL, NULL)))
+RETURNS(of_none, inert(tl_record(&tl_op_add, 0, &(tl_tensor){tape, 0, 0}, NULL)))
+RETURNS(no_pieces, inert(tl_concat(2, NULL, 0)))
+RETURNS(stack_of_none, inert(tl_stack(-1, NULL, 0)))
+RECORDS(no_descriptor, tl_record_source(tape, NULL, TL_F32, tl_shape1(2), NULL))
 RECORDS(of_a_body, tl_tanh(body_value(tape)))
 RECORDS(of_a_body_shaped, tl_reshape(body_value(tape), tl_shape2(2, 1)))
 
@@ -97,6 +107,10 @@ static void assemble(tl_tape *tape, tl_shape shape, tl_dtype second, int64_t at)
     tl_assemble(shape, 2, piece, offset);
 }
 
+RECORDS(no_attributes, tl_tensor a = zeros(tape, 2, 3);
+        tl_record(&tl_op_check_range, 1, &a, &(tl_attr){2, NULL, 0, NULL}))
+RECORDS(assemble_nowhere, tl_tensor a = zeros(tape, 2, 3);
+        tl_assemble(tl_shape2(2, 3), 1, &a, NULL))
 RECORDS(assemble_dtype, assemble(tape, tl_shape2(2, 3), TL_F64, 1))
 RECORDS(assemble_outside, assemble(tape, tl_shape2(2, 3), TL_F32, 2))
 RECORDS(assemble_shape, assemble(tape, tl_shape2(2, -3), TL_F32, 1))
@@ -126,6 +140,11 @@ static const row rows[] = {
         "add: operand 1 lives on another tape than operand 0 (record both "
         "on one, or read its numbers and take them in by tl_input_f32)"),
     ROW(two_tapes_second, ETAPE, "add: operand 1 lives on this tape, operand 0 on another"),
+    ROW(no_operands, EINVAL, "add: no operands (NULL), want 2"),
+    ROW(of_none, EINVAL, "add: got 0 operands, want 1 or more"),
+    ROW(no_pieces, EINVAL, "concat: no operands (NULL), want 2"),
+    ROW(stack_of_none, EINVAL, "stack: got -1 operands, want 1 or more"),
+    ROW(no_descriptor, EINVAL, "tl_record: the descriptor of this operation is NULL"),
     ROW(dead_named, EDEAD,
         "tanh: h, recorded in encoder at step 0, is gone: its tape was reset or released (carry "
         "values over with tl_keep, or read them before)"),
@@ -160,6 +179,10 @@ static const row rows[] = {
     ROW(op_incomplete, EINVAL,
         "mine: the descriptor of this operation has no kernel: run is missing"),
     ROW(op_dtype, EDTYPE, "mine: there is no kernel from f32 to f32"),
+    ROW(no_attributes, EINVAL,
+        "check_range: got attributes of ni 2 (i NULL), nr 0 (r NULL), want counts of 0 or more and "
+        "arrays of that many"),
+    ROW(assemble_nowhere, EINVAL, "assemble: no offsets (NULL), want 1"),
     ROW(check_range_dtype, EDTYPE, "check_range: got f32, want i32"),
     ROW(check_range_value, ERANGE, "check_range: got 0 as element 0, want 1 to 5"),
     ROW(assemble_dtype, EDTYPE, "assemble: got f64 as piece 1, want f32 as piece 0"),

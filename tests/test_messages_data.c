@@ -19,6 +19,7 @@ static int resize(tl_array *a, tl_dtype dtype, tl_shape shape)
 }
 
 RETURNS(resize_shape, resize(&(tl_array){0}, TL_F32, tl_shape1(-1)))
+RETURNS(resize_nothing, tl_array_resize(NULL, TL_F32, tl_shape1(2)))
 RECORDS(input_dtype, tl_array a = array(2, 3); a.dtype = (tl_dtype)9; tl_array_input(tape, &a))
 RECORDS(input_empty, tl_array_input(tape, NULL))
 RECORDS(borrow_empty, tl_array_borrow(tape, &(tl_array){0}))
@@ -36,6 +37,7 @@ static int arrays_of(tl_array x, tl_array y, tl_err *err)
     return arrays(&x, &y, err);
 }
 
+RETURNS(arrays_nowhere, tl_dataset_arrays(NULL, NULL, NULL, err))
 RETURNS(arrays_none, arrays(NULL, NULL, err))
 RETURNS(arrays_scalar, arrays_of(tl_array_f32(tl_shape0(), numbers), array(2, 3), err))
 RETURNS(arrays_no_data, arrays_of(tl_array_f32(tl_shape1(3), NULL), array(2, 3), err))
@@ -190,6 +192,17 @@ RETURNS(make_item_length, make_own(broken_item, broken_length, 0, err))
 RETURNS(make_place, make_own(broken_item, NULL, 1, err))
 RETURNS(make_none, tl_batches_make(NULL, (tl_place){0}, &(tl_batch){0}, err))
 RETURNS(batch_items_count, tl_batch_items(&(tl_batch){0}, -1))
+
+RETURNS(batch_items_nowhere, tl_batch_items(NULL, 1))
+
+static int never(const tl_batches *b, tl_place place, tl_batch *batch, tl_err *err)
+{
+    (void)b, (void)place, (void)batch, (void)err;
+    return TL_OK;
+}
+
+RETURNS(make_nowhere,
+        tl_batches_make(&(tl_batches){.count = 1, .make = never}, (tl_place){0}, NULL, err))
 
 static int make_long_item(tl_tape *tape, tl_err *err)
 {
@@ -356,6 +369,7 @@ static int encode(tl_tape *tape, tl_err *err)
 }
 
 RETURNS(encode_no_vocab, (int)tl_vocab_encode(NULL, "abc", 3, NULL, 0, err))
+RETURNS(decode_nothing, (int)tl_vocab_decode(NULL, 2, NULL, NULL, 0))
 MAKES(parse_other, tl_vocab_parse("hello", err))
 MAKES(parse_damaged, tl_vocab_parse("tapeloop-vocabulary 1 chars 0 3 97 98", err))
 MAKES(parse_file, tl_vocab_load(file_with("hello", 5), err))
@@ -373,10 +387,12 @@ static int save_nowhere(tl_tape *tape, tl_err *err)
 
 static const row rows[] = {
     ROW(resize_shape, ESHAPE, "tl_array_resize: invalid shape [-1]"),
+    ROW(resize_nothing, EINVAL, "tl_array_resize: no array (NULL)"),
     ROW(input_dtype, EDTYPE, "input: got element type 9, want TL_F32, TL_F64 or TL_I32"),
     ROW(input_empty, EINVAL, "tl_array_input: the array is empty"),
     ROW(borrow_empty, EINVAL, "tl_array_borrow: the array is empty"),
     ROW(arrays_none, EINVAL, "dataset: no x"),
+    ROW(arrays_nowhere, EINVAL, "dataset: none to fill (NULL)"),
     ROW(arrays_scalar, ESHAPE, "dataset: x is [], want a leading axis of items"),
     ROW(arrays_no_data, EINVAL, "dataset: x has no data"),
     ROW(arrays_counts, ESHAPE, "dataset: y is [3,2], want 4 along its first axis"),
@@ -401,6 +417,8 @@ static const row rows[] = {
     ROW(make_place, ERANGE, "batch 1 of epoch 0: want batch in [0,1), epoch 0 or more"),
     ROW(make_none, EINVAL, "batches: got none, or some without make or count"),
     ROW(batch_items_count, EINVAL, "tl_batch_items: got -1 items, want 0 to 4294967295"),
+    ROW(batch_items_nowhere, EINVAL, "tl_batch_items: no batch (NULL)"),
+    ROW(make_nowhere, EINVAL, "tl_batches_make: no batch to fill (NULL)"),
     ROW(make_long_item, ERANGE, "batch 0 of epoch 0: item 1: has 4 steps, at most 3 fit"),
     ROW(place_missing, ENAME, "the metadata have no \"place\""),
     ROW(place_text, EFORMAT, "metadata \"data\" is \"1 2\", want \"seed epoch index\""),
@@ -433,6 +451,7 @@ static const row rows[] = {
     ROW(vocab_rare, EINVAL, "vocabulary: leaving out rare symbols wants an id for the unknown one"),
     ROW(encode, ERANGE, "tl_vocab_encode: the text has more than 2 symbols"),
     ROW(encode_no_vocab, EINVAL, "tl_vocab_encode: no vocabulary (NULL)"),
+    ROW(decode_nothing, EINVAL, "tl_vocab_decode: got 2 ids (NULL), want 0 or more"),
     ROW(parse_other, EFORMAT, "not a vocabulary: want \"tapeloop-vocabulary 1 ...\""),
     ROW(parse_damaged, EFORMAT, "damaged vocabulary at character 37"),
     ROW(parse_file, EFORMAT, "~/f: not a vocabulary: want \"tapeloop-vocabulary 1 ...\""),

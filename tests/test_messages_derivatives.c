@@ -42,6 +42,23 @@ static int hvp_of(tl_tensor loss, tl_tensor in, tl_tensor v)
 RETURNS(hvp_loss, hvp_of(zeros(tape, 2, 3), zeros(tape, 2, 3), zeros(tape, 2, 3)))
 RETURNS(hvp_v, hvp_of(tl_scalar(tape, TL_F32, 1), zeros(tape, 2, 3), zeros(tape, 3, 2)))
 
+static int jvp_nowhere(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_tensor x = zeros(tape, 2, 3);
+    return tl_jvp(1, &x, NULL, 1, &x, NULL);
+}
+
+static int jvp_by_nothing(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_tensor x = zeros(tape, 2, 3), d;
+    return tl_jvp(1, NULL, NULL, 1, &x, &d);
+}
+
+RETURNS(hvp_nowhere, tl_hvp(tl_scalar(tape, TL_F32, 1), 1, &(tl_tensor){0}, NULL, NULL))
+RECORDS(jacobian_by, tl_jacobian(zeros(tape, 2, 3), zeros(tape, 2, 3), (tl_jacobian_by)7))
+
 static int jacobian_rank(tl_tape *tape, tl_err *err)
 {
     (void)err;
@@ -61,6 +78,10 @@ static const row rows[] = {
     ROW(vjp_without, EINVAL, "tl_vjp: no cotangents (NULL), want one for each of 1 outputs"),
     ROW(hvp_loss, ESHAPE, "tl_hvp: the loss has shape [2,3], want a single number"),
     ROW(hvp_v, ESHAPE, "tl_hvp: v 0 is f32 [3,2], want f32 [2,3] as input 0"),
+    ROW(jvp_nowhere, EINVAL, "tl_jvp: no room for the tangents (NULL), want 1"),
+    ROW(jvp_by_nothing, EINVAL, "tl_jvp: no inputs (NULL), want 1"),
+    ROW(hvp_nowhere, EINVAL, "tl_hvp: no room for the products (NULL), want 1"),
+    ROW(jacobian_by, EINVAL, "tl_jacobian: got by = 7, want TL_BY_ROWS or TL_BY_COLUMNS"),
     ROW(jacobian_rank, ESHAPE,
         "tl_jacobian: got output [1,1,1,1,1,1,1] and input [2,3], want ranks of 8 at most "
         "together"),

@@ -30,6 +30,15 @@ static int grad_seed_with(tl_tape *tape, tl_tensor seed)
     return tl_grad(1, &y, &seed, 1, &x, &g);
 }
 
+static int grad_with(tl_tape *tape, int nin, int is_given, int has_room)
+{
+    tl_tensor x = zeros(tape, 2, 3), g;
+    return tl_grad(1, &x, NULL, nin, is_given ? &x : NULL, has_room ? &g : NULL);
+}
+
+RETURNS(grad_nowhere, grad_with(tape, 1, 1, 0))
+RETURNS(grad_by_nothing, grad_with(tape, 1, 0, 1))
+RETURNS(grad_by_fewer, grad_with(tape, -1, 1, 1))
 RETURNS(grad_seed, grad_seed_with(tape, zeros(tape, 3, 2)))
 RETURNS(grad_seed_dtype, grad_seed_with(tape, tl_zeros(tape, TL_F64, tl_shape2(2, 3))))
 
@@ -88,6 +97,9 @@ static const row rows[] = {
         "tl_grad: input 0, h1 (recorded in scan), belongs to the body of scan \"scan\""),
     ROW(grad_by_index, EDTYPE, "tl_grad: input 0, labels, is i32, want f32 or f64"),
     ROW(grad_seed, ESHAPE, "tl_grad: seed 0 is f32 [3,2], want f32 [2,3] as output 0"),
+    ROW(grad_nowhere, EINVAL, "tl_grad: no room for the gradients (NULL), want 1"),
+    ROW(grad_by_nothing, EINVAL, "tl_grad: no inputs (NULL), want 1"),
+    ROW(grad_by_fewer, EINVAL, "tl_grad: got -1 inputs, want 0 or more"),
     ROW(grad_seed_dtype, ESHAPE, "tl_grad: seed 0 is f64 [2,3], want f32 [2,3] as output 0"),
     ROW(backward_no_parameter, ENOGRAD,
         "tl_backward: the loss, %0 (const), depends on no parameter: none is used on this tape "

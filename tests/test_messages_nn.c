@@ -235,6 +235,24 @@ static int memory_batch(tl_tape *tape, tl_err *err)
     return tl_tape_status(tape);
 }
 
+/* memory_nowhere -- the code of a mistake with the memory alone. */
+static int memory_nowhere(tl_tape *tape, int is_use, tl_err *err)
+{
+    tl_cell cell = good();
+    tl_sequence *s = sequence(&cell, 3, NULL, err);
+    tl_sequence_memory *m = tl_sequence_memory_new(s, 2, err);
+    if (is_use)
+        tl_sequence_memory_use(m, tape, NULL);
+    else
+        tl_sequence_memory_keep(m, NULL);
+    tl_sequence_memory_free(m);
+    tl_sequence_free(s);
+    return is_use ? tl_tape_status(tape) : TL_EINVAL;
+}
+
+RETURNS(memory_use_nowhere, memory_nowhere(tape, 1, err))
+RETURNS(memory_keep_nothing, memory_nowhere(tape, 0, err))
+
 /* ---- layers ---------------------------------------------------------------------------------- */
 
 MAKES(embedding_bad, tl_embedding_layer_new(fresh(), "chars", 0, 8, NULL, err))
@@ -314,6 +332,8 @@ static int verify_no_report(tl_tape *tape, tl_err *err)
 RETURNS(verify_sizes, verify(step, 0, err))
 RETURNS(verify_fails, verify(bad_output, 3, err))
 
+RETURNS(verify_large, verify(step, (int64_t)1 << 40, err))
+
 /* ---- looking --------------------------------------------------------------------------------- */
 
 static int microscope(tl_step_fn fn, int64_t T, tl_err *err)
@@ -377,6 +397,8 @@ static const row rows[] = {
     ROW(step_state, ESHAPE, "lstm/step: mine: step left [2,3] in state h, want [2,4]"),
     ROW(step_inside, ESHAPE, "lstm/step: matmul: got [2,3] x [2,4], want [m,k] x [k,n]"),
     ROW(memory_rows, EINVAL, "sequence memory: got lstm and B 0, want a sequence and B >= 1"),
+    ROW(memory_use_nowhere, EINVAL, "tl_sequence_memory_use: no room for 1 states (NULL)"),
+    ROW(memory_keep_nothing, EINVAL, "tl_sequence_memory_keep: no states (NULL), want 1"),
     ROW(memory_batch, ESHAPE,
         "lstm: sequence: got initial state h [1,7,4], want [L*D,B,width] = [1,2,4]"),
     ROW(embedding_bad, EINVAL,
@@ -423,9 +445,12 @@ static const row rows[] = {
     ROW(microscope_output, ESHAPE,
         "microscope mine: step: mine: step returned [2,3], want the output [B,H] = [2,4]"),
     ROW(verify_no_report, EINVAL, "verify: got no report"),
+    ROW(verify_large, EINVAL,
+        "verify mine: got I 1099511627776, H 4, T 5, B 4, 64 samples, step 3e-05; want all >= 1, T "
+        ">= 2, sizes up to 32768, step > 0"),
     ROW(verify_sizes, EINVAL,
-        "verify mine: got I 0, H 4, T 5, B 4, 64 samples, step 3e-05; want all >= 1, T >= 2, step "
-        "> 0"),
+        "verify mine: got I 0, H 4, T 5, B 4, 64 samples, step 3e-05; want all >= 1, T >= 2, "
+        "sizes up to 32768, step > 0"),
     ROW(verify_fails, ESTATE,
         "mine, check 'record': step: mine: step returned [4,3], want the output [B,H] = [4,4]"),
 };

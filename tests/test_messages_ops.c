@@ -49,6 +49,8 @@ RECORDS(cast_unknown, tl_cast(f32(tape, 2, 3), (tl_dtype)9))
 RECORDS(sum_axis, tl_sum(f32(tape, 2, 3), 1, axis5, 0))
 RECORDS(sum_twice, tl_sum(f32(tape, 2, 3), 2, axes00, 0))
 RECORDS(mean_axis, tl_mean(f32(tape, 2, 3), 1, axis5, 0))
+RECORDS(sum_nothing, tl_sum(f32(tape, 2, 3), 2, NULL, 0))
+RECORDS(sum_fewer, tl_sum(f32(tape, 2, 3), -1, axis0, 0))
 RECORDS(amax_indices, tl_amax(ints(tape, 3, 0), 1, axis0, 0))
 RECORDS(amax_nothing, tl_amax(f32(tape, 0, 3), 1, axis0, 0))
 RECORDS(amin_axis, tl_amin(f32(tape, 2, 3), 1, axis5, 0))
@@ -86,6 +88,8 @@ static const int three[] = {0, 1, 2};
 RECORDS(transpose_axis, tl_transpose(f32(tape, 2, 3), 0, 2))
 RECORDS(permute_count, tl_permute(f32(tape, 2, 3), 3, three))
 RECORDS(permute_twice, tl_permute(f32(tape, 2, 3), 2, axes00))
+RECORDS(permute_nothing, tl_permute(f32(tape, 2, 3), 2, NULL))
+RECORDS(unbind_nowhere, tl_unbind(f32(tape, 2, 3), 2, NULL))
 RECORDS(flip_axis, tl_flip(f32(tape, 2, 3), -3))
 RECORDS(squeeze_extent, tl_squeeze(f32(tape, 2, 3), 1))
 RECORDS(expand_rank, tl_expand_dims(of_rank(tape, TL_MAX_RANK), 0))
@@ -316,6 +320,8 @@ static const row rows[] = {
     ROW(cast_unknown, EDTYPE, "cast: got 9, want TL_F32, TL_F64 or TL_I32"),
     ROW(sum_axis, ESHAPE, "sum: got axis 5 of [2,3], want one in [-2,2)"),
     ROW(sum_twice, ESHAPE, "sum: got axis 0 of [2,3] twice"),
+    ROW(sum_nothing, EINVAL, "sum: got 2 axes (NULL), want 0 or more and their numbers"),
+    ROW(sum_fewer, EINVAL, "sum: got -1 axes, want 0 or more and their numbers"),
     ROW(mean_axis, ESHAPE, "mean: got axis 5 of [2,3], want one in [-2,2)"),
     ROW(amax_indices, EDTYPE, "amax: got i32 [3], want f32 or f64 (tl_cast converts)"),
     ROW(amax_nothing, ESHAPE, "amax: got [0,3], want one element at least along the reduced axes"),
@@ -353,6 +359,9 @@ static const row rows[] = {
     ROW(transpose_axis, ESHAPE, "transpose: got axis 2 for [2,3], want one in [-2,2)"),
     ROW(permute_count, ESHAPE, "permute: got 3 axes for [2,3], want all 2"),
     ROW(permute_twice, ESHAPE, "permute: got axis 0 of [2,3] twice"),
+    ROW(permute_nothing, EINVAL, "permute: got 2 axes (NULL) for [2,3], want all 2"),
+    ROW(unbind_nowhere, EINVAL,
+        "unbind: got 2 tensors (NULL) for [2,3], want as many as the leading axis has"),
     ROW(flip_axis, ESHAPE, "flip: got axis -3 for [2,3], want one in [-2,2)"),
     ROW(squeeze_extent, ESHAPE, "squeeze: got axis 1 of [2,3], want one of extent 1"),
     ROW(expand_rank, ESHAPE, "expand_dims: got rank 8, want less than 8"),

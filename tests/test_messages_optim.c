@@ -92,6 +92,20 @@ static int optim_rule_shape(tl_tape *tape, tl_err *err)
     return code;
 }
 
+MAKES(optim_no_opts, tl_optim_new(fresh(), &mine, 0.1, NULL, 8, err))
+
+static int transform_no_number(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_optim *o = tl_optim_new(fresh(), &mine, 0.1, NULL, 0, err);
+    int code = tl_optim_transform(o, NULL, tl_grad_scaled, NULL);
+    tl_optim_free(o);
+    return code;
+}
+
+RETURNS(grads_no_number, tl_transform_grads(tape, fresh(), NULL, tl_grad_noisy, NULL))
+RECORDS(scaled_no_number, tl_grad_scaled(NULL, tape, NULL, tl_zeros(tape, TL_F32, tl_shape1(2))))
+
 static const row rows[] = {
     ROW(sgd_bad, EINVAL,
         "sgd: got momentum 0, dampening 0, nesterov 1; want momentum >= 0, and with nesterov "
@@ -100,16 +114,25 @@ static const row rows[] = {
         "adam: got sparse_rows with weight_decay 0.01, which is for all rows; want one of the two"),
     ROW(adam_bad, EINVAL, "adam: got beta1 0.9, beta2 1, eps 1e-08; want betas in [0,1), eps >= 0"),
     ROW(optim_no_params, EINVAL,
-        "mine: got params NULL, rule given, 1 slots, 0 bytes of options; want both, with update, 0 "
-        "to 4 slots, at most 128 bytes"),
+        "mine: got params NULL, rule given, 1 slots, 0 bytes of options (NULL); want both, with "
+        "update, 0 to 4 slots, at most 128 bytes"),
     ROW(optim_opts, EINVAL,
-        "mine: got params given, rule given, 1 slots, 129 bytes of options; want both, with "
+        "mine: got params given, rule given, 1 slots, 129 bytes of options (NULL); want both, with "
         "update, 0 to 4 slots, at most 128 bytes"),
     ROW(optim_long_name, ENAME,
         "mine: parameter name wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww... is too long"),
     ROW(optim_added_later, ENAME,
         "step: mine: parameter name wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww... is too long"),
     ROW(optim_rule_shape, ESHAPE, "wrong: tl_assign: got f32 [1,2], but W is f32 [2]"),
+    ROW(optim_no_opts, EINVAL,
+        "mine: got params given, rule given, 1 slots, 8 bytes of options (NULL); want both, with "
+        "update, 0 to 4 slots, at most 128 bytes"),
+    ROW(transform_no_number, EINVAL,
+        "tl_optim_transform: got ctx NULL, want the double that this function multiplies by"),
+    ROW(grads_no_number, EINVAL,
+        "tl_transform_grads: got ctx NULL, want the double that this function multiplies by"),
+    ROW(scaled_no_number, EINVAL,
+        "tl_grad_scaled: got ctx NULL, want the double that this function multiplies by"),
 };
 
 Test(messages_optim, say_what_came_and_what_was_wanted)

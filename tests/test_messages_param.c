@@ -121,6 +121,12 @@ RETURNS(print_no_plan, print_no_plan_of())
 RETURNS(print_tensor_full, (to_print = tape, full(print_tensor_to)))
 RETURNS(print_tape_full, (to_print = tape, full(print_tape_to)))
 
+RETURNS(print_tensor_nowhere, tl_tensor_print(zeros(tape, 2, 3), NULL))
+RETURNS(print_tape_nowhere, tl_tape_print(tape, NULL, NULL))
+RETURNS(print_no_tape, tl_tape_print(NULL, NULL, stdout))
+RETURNS(print_plan_nowhere, tl_plan_print(tape, NULL))
+RETURNS(print_plan_no_tape, tl_plan_print(NULL, stdout))
+
 /* drawn -- the code of a drawing that failed; it has no text. */
 static int drawn(char *text, const tl_err *err)
 {
@@ -174,6 +180,11 @@ static const row rows[] = {
     ROW(print_tensor_full, EIO, "tl_tensor_print: writing failed"),
     ROW(print_tape_full, EIO, "tl_tape_print: writing failed"),
     ROW(print_plan_full, EIO, "tl_plan_print: writing failed"),
+    ROW(print_tensor_nowhere, EINVAL, "tl_tensor_print: no file (NULL)"),
+    ROW(print_tape_nowhere, EINVAL, "tl_tape_print: no file (NULL)"),
+    ROW(print_no_tape, EINVAL, "tl_tape_print: no tape (NULL)"),
+    ROW(print_plan_nowhere, EINVAL, "tl_plan_print: no file (NULL)"),
+    ROW(print_plan_no_tape, EINVAL, "tl_plan_print: no tape (NULL)"),
     ROW(draw_limit, ERANGE,
         "tl_tape_svg: 2 boxes, want at most 1 (draw a part, from .. to; fewer steps; or change "
         "tl_draw_opts.limit)"),

@@ -89,6 +89,9 @@ RETURNS(read_nowhere, tl_read_f32(zeros(tape, 2, 3), NULL, 6))
 RECORDS(item_shape, tl_item(zeros(tape, 2, 3)))
 RETURNS(read_of_body, tl_read_f32(body_value(tape), room, 2))
 
+RETURNS(eval_nothing, tl_eval(2, NULL))
+RETURNS(eval_fewer_than_none, tl_eval(-1, NULL))
+
 static int read_in_scan(tl_tape *tape, tl_err *err)
 {
     (void)err;
@@ -165,6 +168,8 @@ static const row rows[] = {
         "tl_read_f32: got f64 [2], want f32 (tl_cast converts, tl_read_f64 reads it)"),
     ROW(read_count, ESHAPE, "tl_read_f32: got room for 5 elements, shape [2,3] has 6"),
     ROW(read_nowhere, ESHAPE, "tl_read_f32: got room for 0 elements, shape [2,3] has 6"),
+    ROW(eval_nothing, EINVAL, "tl_eval: no operands (NULL), want 2"),
+    ROW(eval_fewer_than_none, EINVAL, "tl_eval: got -1 operands, want 1 or more"),
     ROW(item_shape, ESHAPE, "tl_item: got [2,3], want a single element"),
     ROW(read_of_body, EFRAME,
         "tl_read_f32: got h1 (recorded in scan), a value of a scan's body; ask tl_scan_stacked"),

@@ -38,6 +38,7 @@ Test(transform, names)
     cr_assert(tl_name_like("*", "") && tl_name_like("a.*", "a.b") && tl_name_like("*.b*", "a.bc"));
     cr_assert(tl_name_like("a*b*c", "axbybc") && tl_name_like("abc", "abc"));
     cr_assert(!tl_name_like("a", "ab") && !tl_name_like("ab", "a") && !tl_name_like("*.x", "a.xy"));
+    cr_assert(tl_name_like(NULL, "a") && !tl_name_like("*", NULL));
 }
 
 Test(transform, applies_to_named_gradients_in_order)
