@@ -136,7 +136,7 @@ static tl_source source_of(const tl_watch *w, const tl_seen *s, int64_t number)
     if (slot == TL_NONE)
         return (tl_source){TL_NONE, -1};
     const int is_whole = tl_shape_equal(w->tape->nodes[slot].shape, s->place->shape);
-    return tl__origin(w->tape, slot, is_whole ? number : -1);
+    return tl__origin(w->tape, slot, is_whole ? number : -1, (tl_steps){w->depth, w->position});
 }
 
 /* is_given -- whether a value came from outside the tape. */
@@ -333,6 +333,8 @@ int tl__watch_after(tl_watch *w, uint32_t depth, const int64_t *position)
     look(r, r->place, r->at);
     w->op = w->note->op[w->note->nops - 1];
     w->node = w->note->node;
+    w->depth = depth;
+    w->position = position;
     if (!is_bad(r) || is_moved(w))
         return 0;
     tl_source from;

@@ -1,5 +1,5 @@
 /* origin.c -- walks from an element back over operations that only move: views by their strides,
- * pieces by their offsets, rows by their indices. */
+ * pieces by their offsets, rows by their indices, in and out of scans by the time step. */
 #include "core/origin.h"
 
 #include "core/layout.h"
@@ -87,7 +87,7 @@ static double element(const tl_node *n, int64_t number)
 static int64_t index_at(const tl_tape *tape, uint32_t slot, int64_t number)
 {
     const tl_node *n = &tape->nodes[slot];
-    for (int depth = 0; n->op->kind == TL_VIEW && depth < FAR && number >= 0; depth++) {
+    for (int far = 0; n->op->kind == TL_VIEW && far < FAR && number >= 0; far++) {
         number = viewed(tape, n, number);
         n = &tape->nodes[n->in[0]];
     }
@@ -98,7 +98,7 @@ static int64_t index_at(const tl_tape *tape, uint32_t slot, int64_t number)
 
 static const tl_source unknown = {TL_NONE, -1};
 
-static tl_source back(const tl_tape *tape, uint32_t slot, int64_t number, int depth);
+static tl_source back(const tl_tape *tape, uint32_t slot, int64_t number, tl_steps steps, int far);
 
 /* back_live -- the value itself, if the element, or any, is not finite. */
 static tl_source back_live(const tl_node *n, uint32_t slot, int64_t number)
@@ -115,7 +115,8 @@ static tl_source back_live(const tl_node *n, uint32_t slot, int64_t number)
 }
 
 /* back_pieces -- of pieces that overlap the first that is not finite. */
-static tl_source back_pieces(const tl_tape *tape, const tl_node *n, int64_t number, int depth)
+static tl_source back_pieces(const tl_tape *tape, const tl_node *n, int64_t number, tl_steps steps,
+                             int far)
 {
     int64_t index[TL_MAX_RANK], offset[TL_MAX_RANK];
     tl_source found = unknown;
@@ -133,7 +134,7 @@ static tl_source back_pieces(const tl_tape *tape, const tl_node *n, int64_t numb
         if (number >= 0 && is_inside)
             piece = number_of(s, inside);
         if (is_inside)
-            found = back(tape, n->in[k], piece, depth);
+            found = back(tape, n->in[k], piece, steps, far);
     }
     return found;
 }
@@ -157,36 +158,72 @@ static uint32_t init_of(const tl_tape *tape, uint32_t slot)
     return TL_NONE;
 }
 
-static tl_source back(const tl_tape *tape, uint32_t slot, int64_t number, int depth)
+/* level -- loops around a value of this frame. */
+static uint32_t level(const tl_tape *tape, uint32_t frame)
 {
-    if (slot == TL_NONE || depth == FAR)
+    uint32_t n = 0;
+    for (; frame != 0; frame = tape->frames[frame].parent)
+        n++;
+    return n;
+}
+
+/* back_in -- from x_t to the t-th entry of what it is taken from. */
+static tl_source back_in(const tl_tape *tape, const tl_node *n, int64_t number, tl_steps steps,
+                         int far)
+{
+    const uint32_t loops = level(tape, n->frame);
+    if (number >= 0)
+        number =
+            loops <= steps.depth ? steps.at[loops - 1] * tl_shape_count(n->shape) + number : -1;
+    return back(tape, n->in[0], number, steps, far);
+}
+
+/* back_out -- from an entry of a stacked value to the value of that step. */
+static tl_source back_out(const tl_tape *tape, const tl_node *n, int64_t number, tl_steps steps,
+                          int far)
+{
+    const uint32_t slot = (uint32_t)n->attr.i[0], loops = level(tape, tape->nodes[slot].frame);
+    const int64_t size = tl_shape_count(tape->nodes[slot].shape);
+    int64_t at[TL_DEPTH];
+    if (number < 0 || loops > TL_DEPTH || loops - 1 > steps.depth)
+        return back(tape, slot, -1, steps, far);
+    memcpy(at, steps.at, (loops - 1) * sizeof *at);
+    at[loops - 1] = number / size;
+    return back(tape, slot, number % size, (tl_steps){loops, at}, far);
+}
+
+static tl_source back(const tl_tape *tape, uint32_t slot, int64_t number, tl_steps steps, int far)
+{
+    if (slot == TL_NONE || far == FAR)
         return unknown;
     const tl_node *n = &tape->nodes[slot];
-    depth++;
+    far++;
     if (is_live(n))
         return back_live(n, slot, number);
     if (n->op == &tl_op_const)
         return isfinite(n->attr.r[0]) ? unknown : (tl_source){slot, -1};
     if (n->op->kind == TL_LEAF && n->nin == 0)
-        return back(tape, init_of(tape, slot), number, depth);
+        return back(tape, init_of(tape, slot), number, steps, far);
     if (n->op == &tl_op_stacked)
-        return back(tape, (uint32_t)n->attr.i[0], -1, depth);
+        return back_out(tape, n, number, steps, far);
+    if (n->op == &tl_op_each)
+        return back_in(tape, n, number, steps, far);
     if (n->op->kind == TL_ASSEMBLE)
-        return back_pieces(tape, n, number, depth);
+        return back_pieces(tape, n, number, steps, far);
     if (!tl__moves(n->op) || n->nin == 0)
         return unknown;
     if (n->op->kind == TL_VIEW)
-        return back(tape, n->in[0], viewed(tape, n, number), depth);
+        return back(tape, n->in[0], viewed(tape, n, number), steps, far);
     if (n->op->kind == TL_GATHER)
-        return back(tape, n->in[0], gathered(tape, n, number), depth);
+        return back(tape, n->in[0], gathered(tape, n, number), steps, far);
     tl_source found = unknown;
     for (uint32_t k = 0; k < n->nin && found.slot == TL_NONE; k++)
-        found = back(tape, n->in[k], -1, depth);
+        found = back(tape, n->in[k], -1, steps, far);
     return found;
 }
 
-tl_source tl__origin(const tl_tape *tape, uint32_t slot, int64_t number)
+tl_source tl__origin(const tl_tape *tape, uint32_t slot, int64_t number, tl_steps steps)
 {
-    const tl_source found = back(tape, slot, number, 0);
-    return found.slot == TL_NONE && number >= 0 ? back(tape, slot, -1, 0) : found;
+    const tl_source found = back(tape, slot, number, steps, 0);
+    return found.slot == TL_NONE && number >= 0 ? back(tape, slot, -1, steps, 0) : found;
 }

@@ -19,9 +19,15 @@ typedef struct tl_source {
 /* tl__moves -- whether results are operands' elements in other places, and no sums of them. */
 TL_API int tl__moves(const tl_op *op);
 
+/* tl_steps -- the time steps of the loops around, the outermost first. */
+typedef struct tl_steps {
+    uint32_t depth;
+    const int64_t *at;
+} tl_steps;
+
 /* tl__origin -- of what element `number` (-1: any) of the value in this slot, NaN or infinite, is a
- * copy. Where the way of the element is not known (it came out of a scan, or indices are gone), the
- * first value on the way that holds something not finite. */
-TL_API tl_source tl__origin(const tl_tape *tape, uint32_t slot, int64_t number);
+ * copy in these steps. Where the way of the element is not known (the last step of a scan, indices
+ * that are gone), the first value on the way that holds something not finite. */
+TL_API tl_source tl__origin(const tl_tape *tape, uint32_t slot, int64_t number, tl_steps steps);
 
 #endif

@@ -203,6 +203,59 @@ Test(anomaly_moved, again_and_again)
     tl_tape_free(tape);
 }
 
+/* parts -- two inputs [T,1], side by side, the scan of which takes the logarithm of the last part: a
+ * holds NaN too. */
+static tl_tensor parts(tl_tape *tape, int reverse, int stacks)
+{
+    enum { T = 6 };
+    const tl_tensor both[] = {holding(tape, "a", T, 1, 1, 4), holding(tape, "b", T, 1, 2, 4)},
+                    xs = tl_concat(2, both, 1), h0 = tl_zeros(tape, TL_F64, tl_shape1(1));
+    tl_scan_opts o = tl_scan_defaults();
+    o.reverse = reverse;
+    o.name = "walk";
+    const tl_scan s = tl_scan_open(tape, T, &o);
+    const tl_tensor second = tl_slice(tl_scan_each(s, xs), 0, 1, 1), h = tl_scan_carry(s, h0);
+    if (!stacks)
+        tl_scan_next(s, h, tl_add(tl_log(second), h));
+    else
+        tl_scan_next(s, h, tl_sin(h));
+    tl_scan_close(s);
+    if (!stacks)
+        return tl_scan_last(s, h);
+    return tl_log(tl_slice(tl_scan_stacked(s, second), 0, 3, 2));
+}
+
+Test(anomaly_moved, into_scans_and_out_of_them)
+{
+    tl_tape *tape = watched();
+    expect_origin(parts(tape, 0, 0), "log: NaN at t=2, forward, of input b f64 [6,1]",
+                  "element [2,0]");
+    expect_origin(parts(tape, 1, 0), "log: NaN at t=4, forward, of input b f64 [6,1]",
+                  "element [4,0]");
+    expect_origin(parts(tape, 0, 1), "log: NaN, forward, of input b f64 [6,1]", "element [4,0]");
+    expect_origin(parts(tape, 1, 1), "log: NaN, forward, of input b f64 [6,1]", "element [4,0]");
+    tl_tape_free(tape);
+}
+
+/* The inner scan goes over the outer one's x_t. */
+Test(anomaly_moved, into_nested_scans)
+{
+    tl_tape *tape = watched();
+    const tl_tensor both[] = {holding(tape, "a", 3, N, 6, -1), holding(tape, "b", 3, N, 7, -1)},
+                    xs = tl_stack(2, both, 2), h0 = tl_scalar(tape, TL_F64, 0);
+    const tl_scan outer = tl_scan_open(tape, 3, NULL);
+    const tl_tensor h = tl_scan_carry(outer, h0), x = tl_scan_each(outer, xs); /* [N,2] */
+    const tl_scan inner = tl_scan_open(tape, N, NULL);
+    const tl_tensor k = tl_scan_carry(inner, h), y = tl_scan_each(inner, x);
+    tl_scan_next(inner, k, tl_add(k, tl_exp(tl_sum_all(tl_slice(y, 0, 1, 1)))));
+    tl_scan_close(inner);
+    tl_scan_next(outer, h, tl_scan_last(inner, k));
+    tl_scan_close(outer);
+    expect_origin(tl_scan_last(outer, h), "NaN at t=1, 3, forward, of input b f64 [3,4]",
+                  "element [1,3], 1 of 12");
+    tl_tape_free(tape);
+}
+
 /* ---- what moves and adds --------------------------------------------------------------------- */
 
 static tl_tensor large(tl_tape *tape)

@@ -27,6 +27,8 @@ typedef struct tl_watch {
     uint32_t n;   /* operands seen; the result is behind them */
     int is_whole; /* these are all */
     tl_seen seen[TL_WATCHED_MOST];
+    uint32_t depth; /* loops around, and their time steps */
+    const int64_t *position;
     /* of an anomaly */
     const tl_op *op;
     uint32_t node; /* ordinal */
