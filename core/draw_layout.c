@@ -165,9 +165,9 @@ static double place_scope(tl_scope *s, double least, double left)
         for (uint32_t top = 0; top < s->d->nrows;) {
             const uint32_t bottom = band_end(s, top);
             const double wide = place_band(s, top, bottom);
+            w = fmax(w, wide); /* in the second pass, too: another order may be wider */
             for (uint32_t i = 0; i < s->nband; i++)
                 *x_of(s, &s->band[i]) += pass ? left + (w - wide) / 2 : left;
-            w = fmax(w, wide);
             top = bottom + 1;
         }
     return w;
@@ -220,6 +220,27 @@ int tl__draw_page(const tl_drawing *d, double *w, double *h)
     return is_high;
 }
 
+/* set_labels -- a nested scope's title at its left corner, or at the right one if lines come in
+ * there. */
+static void set_labels(tl_drawing *d, int half)
+{
+    for (uint32_t k = 0; k < d->nnests; k++) {
+        tl_nest *n = &d->nests[k];
+        const double w = tl__draw_characters(n->title) * TL_DRAW_PITCH * TL_DRAW_LINE + 4;
+        const double y = half ? n->y[1] + n->h[1] - TL_DRAW_STRIP / 2 : n->y[0] + TL_DRAW_STRIP / 2;
+        int hit[2] = {0, 0};
+        for (uint32_t e = 0; e < d->nedges; e++)
+            for (int i = 1; i < d->edges[e].npoints; i++) {
+                const tl_edge *o = &d->edges[e];
+                if ((o->y[i - 1] - y) * (o->y[i] - y) > 0)
+                    continue;
+                hit[0] += o->x[i] > n->x && o->x[i] < n->x + 4 + w;
+                hit[1] += o->x[i] > n->x + n->w - 4 - w && o->x[i] < n->x + n->w;
+            }
+        n->label[half] = hit[1] < hit[0] ? n->x + n->w - 2 - w : n->x + 6;
+    }
+}
+
 int tl__draw_layout(tl_drawing *d)
 {
     for (uint32_t k = 0; k < d->nboxes; k++)
@@ -237,5 +258,8 @@ int tl__draw_layout(tl_drawing *d)
             b->x = d->boxes[b->mirror].x;
         b->out = b->w / 2;
     }
-    return tl__draw_route(d);
+    const int code = tl__draw_route(d);
+    for (int half = 0; half < 2 && !code; half++)
+        set_labels(d, half);
+    return code;
 }

@@ -60,6 +60,21 @@ static double from_left(const tl_drawing *d, const tl_path *p)
     return b->column * 1e6 + b->x + b->out;
 }
 
+/* is_below -- whether a line coming in at port x is below one that leaves a box of the row above. */
+static int is_below(const tl_half *q, uint32_t e, double x)
+{
+    const tl_drawing *d = q->d;
+    const tl_box *b = &d->boxes[q->path[e].end];
+    for (uint32_t k = 0; k < d->nboxes; k++) {
+        const tl_box *a = &d->boxes[k];
+        if (k != q->path[e].net && a->column == b->column && a->row + 1 == b->row &&
+            (a->mirror == TL_NONE) == (q->kind == TL_EDGE_FORWARD) &&
+            fabs(a->x + a->out - b->x - x) < 4)
+            return 1;
+    }
+    return 0;
+}
+
 /* set_ports -- lines come in at the upper side in the order of where they come from, not straight
  * below another box's line. */
 static void set_ports(tl_half *q)
@@ -77,22 +92,36 @@ static void set_ports(tl_half *q)
             before += a < b || (!(b < a) && o < e);
         }
         const tl_box *b = &d->boxes[q->path[e].end];
-        double x = b->w * (before + 1) / (all + 1);
-        for (uint32_t k = 0; k < d->nboxes; k++) {
-            const tl_box *a = &d->boxes[k];
-            const int near = a->column == b->column && a->row + 1 == b->row &&
-                             (a->mirror == TL_NONE) == (q->kind == TL_EDGE_FORWARD) &&
-                             fabs(a->x + a->out - b->x - x) < 4;
-            if (near && k == q->path[e].net)
-                x = a->x + a->out - b->x; /* straight down */
-            else if (near)
-                x += 7;
-        }
+        const double x = b->w * (before + 1) / (all + 1);
         d->edges[e].port = x;
+        for (int k = 1; k < 7 && is_below(q, e, d->edges[e].port); k++) {
+            const double other = x + 7 * (k / 2) * (k % 2 ? -1 : 1);
+            d->edges[e].port = other > 3 && other < b->w - 3 ? other : d->edges[e].port;
+        }
+        const double straight = d->boxes[q->path[e].net].x + d->boxes[q->path[e].net].out - b->x;
+        if (d->boxes[q->path[e].net].column == b->column && fabs(straight - d->edges[e].port) < 4 &&
+            d->boxes[q->path[e].net].row + 1 == b->row)
+            d->edges[e].port = straight;
     }
 }
 
 /* ---- where lines go down ---------------------------------------------------------------------- */
+
+/* meets_end -- whether a line of another net leaves a box at x just above, or comes in just below. */
+static int meets_end(const tl_half *q, uint32_t e, uint32_t column, double x, uint32_t from,
+                     uint32_t to)
+{
+    const tl_drawing *d = q->d;
+    for (uint32_t o = 0; o < d->nedges; o++) {
+        const tl_box *a = &d->boxes[q->path[o].net], *b = &d->boxes[q->path[o].end];
+        if (!is_here(q, o) || q->path[o].net == q->path[e].net)
+            continue;
+        if ((a->column == column && a->row + 1 == from && fabs(a->x + a->out - x) < LANE) ||
+            (b->column == column && b->row == to && fabs(b->x + d->edges[o].port - x) < LANE))
+            return 1;
+    }
+    return 0;
+}
 
 /* is_clear -- whether x of a column is free in rows [from, to): of boxes and of other nets. */
 static int is_clear(const tl_half *q, uint32_t e, uint32_t column, double x, uint32_t from,
@@ -106,6 +135,8 @@ static int is_clear(const tl_half *q, uint32_t e, uint32_t column, double x, uin
             x < b->x + b->w + CLEAR)
             return 0;
     }
+    if (meets_end(q, e, column, x, from, to))
+        return 0;
     for (uint32_t k = 0; k < d->nnests; k++) { /* not along the side of one */
         const tl_nest *n = &d->nests[k];
         if (n->column == column && n->top < to && n->bottom >= from &&
@@ -356,27 +387,6 @@ static void set_nests(const tl_half *q)
     }
 }
 
-/* set_labels -- a nested scope's title at its left corner, or at the right one if lines come in
- * there. */
-static void set_labels(tl_drawing *d, int half)
-{
-    for (uint32_t k = 0; k < d->nnests; k++) {
-        tl_nest *n = &d->nests[k];
-        const double w = tl__draw_characters(n->title) * TL_DRAW_PITCH * TL_DRAW_LINE + 4;
-        const double y = half ? n->y[1] + n->h[1] - TL_DRAW_STRIP / 2 : n->y[0] + TL_DRAW_STRIP / 2;
-        int hit[2] = {0, 0};
-        for (uint32_t e = 0; e < d->nedges; e++)
-            for (int i = 1; i < d->edges[e].npoints; i++) {
-                const tl_edge *o = &d->edges[e];
-                if ((o->y[i - 1] - y) * (o->y[i] - y) > 0)
-                    continue;
-                hit[0] += o->x[i] > n->x && o->x[i] < n->x + 4 + w;
-                hit[1] += o->x[i] > n->x + n->w - 4 - w && o->x[i] < n->x + n->w;
-            }
-        n->label[half] = hit[1] < hit[0] ? n->x + n->w - 2 - w : n->x + 6;
-    }
-}
-
 /* turn_over -- the lower half as a mirror image; lines run as gradients do. */
 static void turn_over(tl_drawing *d, double from, double height)
 {
@@ -472,8 +482,6 @@ int tl__draw_route(tl_drawing *d)
         shift_down(d, MARGIN + HEAD);
         d->middle = MARGIN + HEAD + upper;
         turn_over(d, d->middle, lower);
-        set_labels(d, 0);
-        set_labels(d, 1);
         d->height = d->middle + (both ? lower : 0) + MARGIN;
     }
     close_half(&half[0]);

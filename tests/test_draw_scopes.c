@@ -1,10 +1,9 @@
 /* test_draw_scopes.c -- what stands in which column and row, and scans drawn step by step. */
 #include "tapeloop.h"
 
-#include "core/drawing.h"
+#include "drawtest.h"
 
-#include <criterion/criterion.h>
-#include <string.h>
+#include <stdio.h>
 
 /* two_scans -- y = x x, two scans over it one on the other, a loss of all steps of the second; with
  * the gradient for x and U, so that gradients go into the scans and come out of them by steps. */
@@ -113,4 +112,58 @@ Test(draw_scopes, long_scope_names_keep_their_end)
     cr_assert(strstr(title, "rather long as well, t = 1"), "%s", title);
     tl__draw_close(&d);
     tl_tape_free(tape);
+}
+
+/* below -- a number under n, another one each time. */
+static uint32_t below(uint32_t *seed, uint32_t n)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (*seed >> 8) % n;
+}
+
+/* wild -- operations on whatever there is, in scopes that open and close at any time, with the
+ * gradient. */
+static tl_tape *wild(uint32_t seed)
+{
+    static const char *const name[] = {"a", "net", "cell", "gates", "a wider name", "x"};
+    tl_tape *tape = tl_tape_new(NULL);
+    static const double v[4] = {.1, .2, .3, .4};
+    tl_tensor value[40], g;
+    uint32_t depth = 0, n = 1 + below(&seed, 3);
+    for (uint32_t k = 0; k < n; k++)
+        value[k] = tl_input_f64(tape, tl_shape2(2, 2), v);
+    while (n < 40) {
+        const uint32_t dice = below(&seed, 12);
+        const tl_tensor a = value[below(&seed, n)], b = value[below(&seed, n)];
+        if (dice < 3 && depth < 4) {
+            tl_scope_open(tape, name[below(&seed, 6)]);
+            depth++;
+        } else if (dice < 5 && depth > 0) {
+            tl_scope_close(tape);
+            depth--;
+        } else if (dice >= 5) {
+            const tl_tensor c = dice < 7    ? tl_tanh(a)
+                                : dice < 9  ? tl_add(a, b)
+                                : dice < 11 ? tl_matmul(a, b)
+                                            : tl_input_f64(tape, tl_shape2(2, 2), v);
+            value[n++] = below(&seed, 3) ? tl_name(c, name[below(&seed, 6)]) : c;
+        }
+    }
+    while (depth-- > 0)
+        tl_scope_close(tape);
+    tl_tensor L = tl_sum_all(tl_mul(value[39], value[38]));
+    tl_grad(1, &L, NULL, 1, value, &g);
+    cr_assert_eq(tl_tape_status(tape), TL_OK, "%s", tl_tape_error(tape));
+    return tape;
+}
+
+Test(draw_scopes, any_tape_has_room)
+{
+    for (uint32_t seed = 0; seed < 300; seed++) {
+        tl_tape *tape = wild(seed);
+        tl_draw_opts o = tl_draw_defaults();
+        o.detail = seed & 1;
+        hold_drawing(tape, &o);
+        tl_tape_free(tape);
+    }
 }

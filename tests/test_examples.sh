@@ -37,6 +37,13 @@ well_formed() {
     python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' "$1"
 }
 
+# compiles -- pdflatex takes the document as it is: one page, and nothing beyond its edge.
+compiles() {
+    max_print_line=1000 pdflatex -interaction=nonstopmode -halt-on-error \
+        -output-directory="$(dirname "$1")" "$1" || return 1
+    grep -q '(1 page' "${1%.tex}.log" && ! grep -q '^Overfull' "${1%.tex}.log"
+}
+
 # curves_fall -- the CSV has all three cells, and each one ends well below its first value.
 curves_fall() {
     python3 - "$1" <<'END'
@@ -133,6 +140,8 @@ check "custom_cell learns" "$examples/custom_cell"
 check "truncation: cuts and windows computed anew agree" "$examples/truncation"
 check "read_the_tape prints and draws" "$examples/read_the_tape" "$out"
 check "its picture is well-formed" well_formed "$out/lstm_tape.svg"
+command -v pdflatex >/dev/null && check "its LaTeX compiles" compiles "$out/lstm_tape.tex"
+command -v dot >/dev/null && check "Graphviz takes it" dot -Tpdf -o "$out/dot.pdf" "$out/lstm_tape.dot"
 check "its picture is the one shown" cmp "$out/lstm_tape.svg" "$(dirname "$0")/../examples/lstm_tape.svg"
 check "microscope: the bias of a gate brings the gradient back" "$examples/microscope" "$out"
 for name in microscope microscope_rnn microscope_lstm_1 microscope_gru; do
