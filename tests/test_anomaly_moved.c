@@ -203,8 +203,8 @@ Test(anomaly_moved, again_and_again)
     tl_tape_free(tape);
 }
 
-/* parts -- two inputs [T,1], side by side, the scan of which takes the logarithm of the last part: a
- * holds NaN too. */
+/* parts -- two inputs [T,1], side by side; a scan, or what comes after it, takes the logarithm of
+ * the second: the first holds NaN too. */
 static tl_tensor parts(tl_tape *tape, int reverse, int stacks)
 {
     enum { T = 6 };
