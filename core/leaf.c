@@ -48,6 +48,15 @@ static int detach_view(const tl_attr *a, const tl_shape *from, const tl_layout *
     return 0;
 }
 
+static tl_tensor detach_call(const tl_tensor *in)
+{
+    return tl_detach(in[0]);
+}
+
+static const tl_case detach_cases[] = {
+    {1, {{2, {3, 4}}}, {TL_ANY}, 0, detach_call},
+};
+
 const tl_op tl_op_detach = {
     .name = "detach",
     .doc = "a, a constant for gradients",
@@ -57,6 +66,8 @@ const tl_op tl_op_detach = {
     .view = detach_view,
     .lead = tl_lead_same,
     .no_gradient = 1,
+    .ncases = 1,
+    .cases = detach_cases,
 };
 
 tl_tensor tl_detach(tl_tensor t)

@@ -5,12 +5,14 @@
  * opcode and no switch over operations anywhere. ops/list.h holds the names only.
  *
  * AN OPERATION OF YOUR OWN is such a block in your program, recorded by tl_record; it is fused,
- * planned and differentiated like the library's, and tl_check_op (ops/check_grad.h) says whether it
- * is right. Its kind is one of
+ * planned and differentiated like the library's, and tl_check_op (ops/check_op.h) says whether all
+ * that the block says is so: kernels of every element type and on all strides, lead, parts, reads,
+ * gradient. Its kind is one of
  *
  *     TL_POINTWISE   shape (tl_infer_floating), tile, lead = tl_lead_same; operands broadcast
  *     TL_VIEW        shape, view; one operand
- *     TL_OTHER       shape, run: a kernel over whole, strided arrays
+ *     TL_OTHER       shape, run: a kernel over whole arrays, which lie anyhow: element (i,j) is at
+ *                    i stride[0] + j stride[1], of operands and of the result
  *
  * with an adjoint, or no_gradient. The other kinds have attributes that the planner reads. The block
  * must live as long as tapes that recorded it and their plans: static const. An example:
@@ -155,6 +157,8 @@ typedef struct tl_adj {
                      made from it: the sweep sums it back. Left inert: no contribution. */
 } tl_adj;
 
+/* tl_op.reads -- the operands, or the result, that the rule uses: it gets nothing else, and their
+ * values are kept for it. */
 #define TL_READS_OUT (1u << 31)
 #define TL_READS(i) (1u << (i))
 
@@ -191,7 +195,8 @@ struct tl_op {
     const char *grad_doc;  /* one-line formula of the gradient, "none" if it has none */
     const char *shape_doc; /* "[...,m,k] x [...,k,n] -> [...,m,n]"; NULL: not said */
     tl_kind kind;
-    int (*shape)(tl_infer *q); /* NULL, of one operand only: shape and dtype are the operand's */
+    int (*shape)(tl_infer *q); /* NULL, of one operand only: shape and dtype are the operand's,
+                                  whichever that is */
     /* TL_POINTWISE: the kernel for these dtypes, on this machine */
     tl_tile_fn (*tile)(const tl_dtype *in, tl_dtype out);
     tl_form form;           /* TL_POINTWISE */
@@ -199,7 +204,8 @@ struct tl_op {
     /* TL_VIEW: of the first operand; others are for the adjoint only */
     int (*view)(const tl_attr *a, const tl_shape *from, const tl_layout *in, const tl_shape *to,
                 tl_layout *out);
-    int (*lead)(tl_lead *q); /* 1: it can be; 0: not so. NULL: never hoisted out of a loop */
+    int (*lead)(tl_lead *q); /* 1: it can be, and then is what a loop over the axis computes; 0: not
+                                so. NULL: never hoisted out of a loop */
     const tl_op *in_step; /* the same without `lead`, recorded instead in the bodies of scans that
                              recompute; NULL: itself */
     /* whether entry i of the first n axes, which all operands and the result have, is made of the

@@ -406,6 +406,15 @@ static int check_run(tl_call *c)
     return TL_OK;
 }
 
+static tl_tensor check_call(const tl_tensor *in)
+{
+    return tl_check_range(in[0], 0, 5);
+}
+
+static const tl_case check_cases[] = {
+    {1, {{2, {3, 4}}}, {TL_INDEX}, 6, check_call},
+};
+
 const tl_op tl_op_check_range = {
     .name = "check_range",
     .doc = "a, an error when run unless lo <= a <= hi",
@@ -416,6 +425,8 @@ const tl_op tl_op_check_range = {
     .run = check_run,
     .lead = tl_lead_same,
     .no_gradient = 1,
+    .ncases = 1,
+    .cases = check_cases,
     .attr_text = tl__text_limits,
 };
 

@@ -3,9 +3,9 @@
 #include "ops/check_grad.h"
 
 #include "core/grad.h"
-#include "core/node.h"
-#include "core/random.h"
+#include "core/memory.h"
 #include "core/space.h"
+#include "ops/check_draw.h"
 #include "ops/elementwise.h"
 
 #include <math.h>
@@ -17,7 +17,6 @@
 typedef struct tl_trial {
     tl_function fn;
     void *ctx;
-    const tl_op *op; /* that must occur, or NULL */
     int nin, nout;
     const tl_check_input *in;
     tl_check_opts o;
@@ -32,8 +31,13 @@ typedef struct tl_trial {
 
 tl_check_opts tl_check_defaults(void)
 {
-    return (tl_check_opts){
-        .order = 2, .directions = 0, .step = 1e-4, .atol = 1e-7, .rtol = 1e-7, .seed = 1};
+    return (tl_check_opts){.order = 2,
+                           .directions = 0,
+                           .step = 1e-4,
+                           .atol = 1e-7,
+                           .rtol = 1e-7,
+                           .seed = 1,
+                           .single = 1e-5};
 }
 
 static int tell(const tl_trial *t, int code, const char *format, ...) TL_PRINTF(3, 4);
@@ -48,50 +52,7 @@ static int tell(const tl_trial *t, int code, const char *format, ...)
     return code;
 }
 
-static int is_smooth(const tl_check_input *in)
-{
-    return in->domain != TL_INDEX && in->domain != TL_BINARY;
-}
-
 /* ---- drawing --------------------------------------------------------------------------------- */
-
-static double draw(tl_rng *r, tl_domain domain, int64_t bound)
-{
-    const double u = tl__rng_uniform(r);
-    const int both = domain == TL_ANY || domain == TL_INNER;
-    const double sign = both && !tl__rng_below(r, 2) ? -1 : 1;
-    switch (domain) {
-    case TL_ANY:
-        return sign * (0.1 + 1.9 * u);
-    case TL_POSITIVE:
-        return 0.3 + 1.7 * u;
-    case TL_UNIT:
-    case TL_INNER:
-        return sign * (0.1 + 0.8 * u);
-    case TL_INDEX:
-        return (double)tl__rng_below(r, (uint64_t)(bound > 0 ? bound : 1));
-    case TL_BINARY:
-        return (double)tl__rng_below(r, 2);
-    }
-    return u;
-}
-
-/* draw_input -- x of input i; no two elements of smooth inputs closer than 1e-3, as long as there
- * is room for that. */
-static void draw_input(const tl_trial *t, int i)
-{
-    enum { TRIES = 100 };
-    tl_rng r = {t->o.seed + (uint64_t)i, 0, 0};
-    for (int64_t k = t->first[i]; k < t->first[i + 1]; k++) {
-        int tie = 1;
-        for (int tries = 0; tie && tries < TRIES; tries++) {
-            t->x[k] = draw(&r, t->in[i].domain, t->in[i].bound);
-            tie = 0;
-            for (int64_t j = 0; is_smooth(&t->in[i]) && j < k && !tie; j++)
-                tie = fabs(t->x[k] - t->x[j]) < 1e-3;
-        }
-    }
-}
 
 /* weights -- an input of this shape, drawn. */
 static tl_tensor weights(const tl_trial *t, tl_shape shape, uint64_t number)
@@ -105,7 +66,7 @@ static tl_tensor weights(const tl_trial *t, tl_shape shape, uint64_t number)
     }
     tl_rng r = {t->o.seed + number, 0, 0};
     for (int64_t i = 0; i < n; i++)
-        w[i] = draw(&r, TL_ANY, 0);
+        w[i] = tl__check_draw(&r, TL_ANY, 0);
     const tl_tensor in = tl_input_f64(t->tape, shape, w);
     tl__free(w);
     return in;
@@ -129,31 +90,12 @@ static void fresh(const tl_trial *t)
     tl_set_draws(t->tape, 0);
 }
 
-static tl_tensor input(const tl_trial *t, int i)
-{
-    const double *x = t->x + t->first[i];
-    if (t->in[i].domain != TL_INDEX)
-        return tl_input_f64(t->tape, t->in[i].shape, x);
-    const int64_t n = t->first[i + 1] - t->first[i];
-    int32_t *whole = tl__alloc((size_t)(n + 1) * sizeof *whole);
-    if (!whole) {
-        tl_tape_fail(t->tape, TL_ENOMEM, "tl_check_grad", "no memory for %lld indices",
-                     (long long)n);
-        return (tl_tensor){0};
-    }
-    for (int64_t k = 0; k < n; k++)
-        whole[k] = (int32_t)x[k];
-    const tl_tensor in = tl_input_i32(t->tape, t->in[i].shape, whole);
-    tl__free(whole);
-    return in;
-}
-
 /* value_of -- records inputs and s0. */
 static tl_tensor value_of(const tl_trial *t, tl_tensor *in)
 {
     tl_tensor out[TL_CHECK_MOST] = {{0}}, sum = {0};
     for (int i = 0; i < t->nin; i++)
-        in[i] = input(t, i);
+        in[i] = tl__check_input(t->tape, t->in[i].shape, t->in[i].domain, t->x + t->first[i]);
     const int code = t->fn(t->ctx, t->tape, t->nin, in, t->nout, out);
     if (code)
         tl_tape_fail(t->tape, code, "tl_check_grad", "the function returned %d (%s)", code,
@@ -178,7 +120,7 @@ static int smooth(const tl_trial *t, const tl_tensor *in, tl_tensor *by, int *pl
 {
     int n = 0;
     for (int i = 0; i < t->nin; i++)
-        if (is_smooth(&t->in[i])) {
+        if (tl__check_is_smooth(t->in[i].domain)) {
             place[n] = i;
             by[n++] = in[i];
         }
@@ -224,14 +166,6 @@ static double difference(const tl_trial *t, int order, int64_t first, int64_t n)
     return (8 * near - far) / (12 * h);
 }
 
-static int occurs(const tl_tape *tape, const tl_op *op)
-{
-    for (uint32_t i = 0; i < tape->nnodes; i++)
-        if (tape->nodes[i].op == op)
-            return 1;
-    return 0;
-}
-
 /* gradients -- of the scalar by all smooth inputs, to g at each one's place in x; `together` in one
  * call of tl_grad, else one by one, which asks the rules for single operands. */
 static int gradients(const tl_trial *t, int order, int together, double *g)
@@ -241,8 +175,6 @@ static int gradients(const tl_trial *t, int order, int together, double *g)
     fresh(t);
     const tl_tensor s = scalar(t, order, in);
     const int n = smooth(t, in, by, place);
-    if (t->op && !tl_tape_status(t->tape) && !occurs(t->tape, t->op))
-        return tell(t, TL_EINVAL, "the case does not record %s", t->op->name);
     if (together)
         tl_grad(1, &s, NULL, n, by, d);
     else
@@ -261,14 +193,8 @@ static void place_text(const tl_trial *t, int i, int64_t k, char *text, size_t s
         snprintf(text, size, "direction %lld", (long long)k);
         return;
     }
-    tl_shape at = t->in[i].shape;
-    for (int a = at.rank - 1; a >= 0; a--) {
-        const int64_t extent = at.dim[a];
-        at.dim[a] = k % extent;
-        k /= extent;
-    }
     char index[TL_SHAPE_TEXT];
-    snprintf(text, size, "element %s", tl_shape_text(at, index, sizeof index));
+    snprintf(text, size, "element %s", tl__check_element(t->in[i].shape, k, index, sizeof index));
 }
 
 /* compare -- one derivative of input i, along v: g and alone are what the tape has. */
@@ -313,7 +239,7 @@ static int check_input(tl_trial *t, int order, int i, const double *g, double sc
     tl_rng r = {t->o.seed + 3000 + (uint64_t)i, 0, 0};
     for (int k = 0; k < t->o.directions && n > 0 && !code; k++) {
         for (int64_t j = 0; j < n; j++)
-            t->v[j] = draw(&r, TL_ANY, 0);
+            t->v[j] = tl__check_draw(&r, TL_ANY, 0);
         code = compare(t, order, i, k, g, scale, first, n);
     }
     return code;
@@ -330,7 +256,7 @@ static int check_order(tl_trial *t, int order)
     for (int64_t k = 0; k < count; k++)
         scale = fabs(g[k]) > scale ? fabs(g[k]) : scale;
     for (int i = 0; i < t->nin && !code; i++)
-        if (is_smooth(&t->in[i]))
+        if (tl__check_is_smooth(t->in[i].domain))
             code = check_input(t, order, i, g, scale);
     tl__free(g);
     return code;
@@ -372,7 +298,8 @@ static int run(tl_trial *t)
                 memcpy(t->x + t->first[i], t->in[i].values,
                        (size_t)(t->first[i + 1] - t->first[i]) * sizeof *t->x);
             else
-                draw_input(t, i);
+                tl__check_fill(t->o.seed + (uint64_t)i, t->in[i].domain, t->in[i].bound,
+                               t->first[i], t->first[i + 1], t->x);
         code = same_again(t);
     }
     for (int order = 1; order <= t->o.order && !code; order++)
@@ -405,76 +332,4 @@ int tl_check_grad(tl_function fn, void *ctx, int nin, const tl_check_input *in, 
                 : tell(&t, TL_OK,
                        "right: %lld derivatives of orders 1 to %d, at most %.2g from differences",
                        (long long)t.compared, t.o.order, t.farthest);
-}
-
-/* ---- operations ------------------------------------------------------------------------------ */
-
-/* run_case -- a case as a function. */
-static int run_case(void *ctx, tl_tape *tape, int nin, const tl_tensor *in, int nout,
-                    tl_tensor *out)
-{
-    const tl_case *c = ctx;
-    (void)nin, (void)nout;
-    out[0] = c->call(in);
-    return tl_tape_status(tape);
-}
-
-/* missing -- what a descriptor lacks to be checked; NULL: nothing. */
-static const char *missing(const tl_op *op)
-{
-    const tl_kind k = op->kind;
-    const int is_outside = k == TL_LEAF || k == TL_LOOP || k == TL_RESULT;
-    const char *fault = is_outside ? NULL : tl__op_fault(op, 0);
-    if (fault)
-        return fault;
-    if (!op->doc || !*op->doc || !op->grad_doc || !*op->grad_doc)
-        return "has no doc, or no grad_doc";
-    if (op->adjoint && op->no_gradient)
-        return "has an adjoint and says it has no gradient";
-    if (op->ncases > 0 && !op->cases)
-        return "has a number of cases, but no cases";
-    return !is_outside && !op->no_gradient && op->ncases == 0 ? "has no case to be checked on"
-                                                              : NULL;
-}
-
-static int check_case(const tl_op *op, int number, const tl_check_opts *opts, char *report,
-                      size_t size)
-{
-    enum { MOST = sizeof op->cases->shape / sizeof op->cases->shape[0] };
-    char text[400];
-    tl_case c = op->cases[number];
-    tl_check_input in[MOST];
-    for (int i = 0; i < c.nin && i < MOST; i++)
-        in[i] = (tl_check_input){c.shape[i], c.domain[i], c.bound, NULL};
-    tl_trial t = {.fn = run_case,
-                  .ctx = &c,
-                  .op = op,
-                  .nin = c.nin,
-                  .nout = 1,
-                  .in = in,
-                  .o = opts ? *opts : tl_check_defaults(),
-                  .report = text,
-                  .size = sizeof text};
-    const int counts = c.nin >= 1 && c.nin <= MOST && c.call;
-    const int code =
-        counts ? run(&t) : tell(&t, TL_EINVAL, "want 1 to %d operands, and a call", MOST);
-    if (report && size && code)
-        snprintf(report, size, "%s, case %d: %s", op->name, number, text);
-    else if (report && size)
-        snprintf(report, size, "%s, case %d: right", op->name, number);
-    return code;
-}
-
-int tl_check_op(const tl_op *op, const tl_check_opts *opts, char *report, size_t size)
-{
-    const tl_trial t = {.report = report, .size = size};
-    const char *fault = op ? missing(op) : "there is no descriptor";
-    if (fault)
-        return tell(&t, TL_EINVAL, "%s: %s", op && op->name ? op->name : "an operation", fault);
-    int code = TL_OK;
-    for (int c = 0; c < op->ncases && !op->no_gradient && !code; c++)
-        code = check_case(op, c, opts, report, size);
-    if (!code)
-        tell(&t, TL_OK, "%s: right on %d cases", op->name, op->no_gradient ? 0 : op->ncases);
-    return code;
 }

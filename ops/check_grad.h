@@ -1,5 +1,5 @@
 /* check_grad.h -- is the gradient right? What the tape records against differences of values, for
- * any function of tensors and for operations of one's own.
+ * any function of tensors; check_op.h is for operations of one's own.
  *
  *     s0(x) = sum over i of c_i (y_i + y_i^2 / 2),  y = fn(x)          c, d drawn
  *     s1(x) = sum over k of d_k (g_k + g_k^2 / 2),  g = tl_grad of s0 by x
@@ -26,6 +26,8 @@ typedef struct tl_check_opts {
     double atol;    /* a difference may be atol + rtol times the largest derivative of its order; */
     double rtol;    /* defaults 1e-7, both */
     uint64_t seed;  /* of inputs, weights and directions; default 1 */
+    double single;  /* tl_check_op only: how far f32 may be from f64, times the largest number of
+                       what is compared; default 1e-5 */
 } tl_check_opts;
 
 TL_API tl_check_opts tl_check_defaults(void);
@@ -55,14 +57,6 @@ typedef struct tl_check_input {
  * Cost: four evaluations for each element (or direction) and order. */
 TL_API int tl_check_grad(tl_function fn, void *ctx, int nin, const tl_check_input *in, int nout,
                          const tl_check_opts *opts, char *report, size_t size);
-
-/* tl_check_op -- whether a descriptor is complete and its rule right, on each of its cases: what
- * every operation of the library is held to. The cases must record it. An operand that the rule
- * uses and `reads` does not name is found, since the rule gets it inert.
- *
- * Returns and report as tl_check_grad, with the name and the case in front; TL_EINVAL if something
- * is missing in the descriptor. */
-TL_API int tl_check_op(const tl_op *op, const tl_check_opts *opts, char *report, size_t size);
 
 TL_END_DECLS
 #endif

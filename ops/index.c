@@ -294,6 +294,13 @@ static int one_hot_apart(const tl_attr *a, const tl_shape *in, int n)
     return n <= in->rank;
 }
 
+static tl_tensor case_one_hot(const tl_tensor *in)
+{
+    return tl_one_hot(in[0], 4, TL_F32);
+}
+
+static const tl_case one_hot_cases[] = {{1, {{2, {2, 3}}}, {TL_INDEX}, 4, case_one_hot}};
+
 const tl_op tl_op_one_hot = {
     .name = "one_hot",
     .doc = "y = 0; y[i,idx[i]] = 1",
@@ -305,6 +312,8 @@ const tl_op tl_op_one_hot = {
     .lead = tl_lead_same,
     .apart = one_hot_apart,
     .no_gradient = 1,
+    .ncases = 1,
+    .cases = one_hot_cases,
     .attr_text = tl__text_classes,
 };
 

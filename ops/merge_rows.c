@@ -106,6 +106,15 @@ static int merge_run(tl_call *c)
     return TL_OK;
 }
 
+static tl_tensor case_merge_rows(const tl_tensor *in)
+{
+    return tl__merge_rows(in[0], in[1]);
+}
+
+static const tl_case merge_rows_cases[] = {
+    {2, {{2, {5, 3}}, {1, {5}}}, {TL_ANY, TL_INDEX}, 3, case_merge_rows},
+};
+
 const tl_op tl_op_merge_rows = {
     .name = "merge_rows",
     .doc = "y[i,:] = sum of src[j,:] over idx[j] = idx[i], if i is the first of them; else 0",
@@ -115,6 +124,8 @@ const tl_op tl_op_merge_rows = {
     .shape = merge_shape,
     .run = merge_run,
     .no_gradient = 1,
+    .ncases = 1,
+    .cases = merge_rows_cases,
 };
 
 tl_tensor tl__merge_rows(tl_tensor src, tl_tensor idx)

@@ -7,6 +7,7 @@
 #include "ops/again.h"
 #include "ops/along.h"
 #include "ops/check_grad.h"
+#include "ops/check_op.h"
 #include "ops/custom.h"
 #include "ops/elementwise.h"
 #include "ops/index.h"

@@ -270,6 +270,24 @@ const tl_op tl_op_amax = {
     .attr_text = tl__text_axes,
 };
 
+static tl_tensor first_max_rows(const tl_tensor *in)
+{
+    return record(&tl_op_first_max, in[0], 1);
+}
+
+static tl_tensor argmax_rows(const tl_tensor *in)
+{
+    return record(&tl_op_argmax, in[0], 1);
+}
+
+static const tl_case first_max_cases[] = {
+    {1, {{3, {2, 3, 4}}}, {TL_ANY}, 0, first_max_rows},
+};
+
+static const tl_case argmax_cases[] = {
+    {1, {{3, {2, 3, 4}}}, {TL_ANY}, 0, argmax_rows},
+};
+
 const tl_op tl_op_first_max = {
     .name = "first_max",
     .doc = "1 at the first maximum of a over axes, 0 elsewhere",
@@ -280,6 +298,8 @@ const tl_op tl_op_first_max = {
     .run = first_max_run,
     .lead = tl_lead_same,
     .no_gradient = 1,
+    .ncases = 1,
+    .cases = first_max_cases,
     .attr_text = tl__text_axes,
 };
 
@@ -294,6 +314,8 @@ const tl_op tl_op_argmax = {
     .lead = tl_lead_same,
     .apart = tl__mask_apart,
     .no_gradient = 1,
+    .ncases = 1,
+    .cases = argmax_cases,
     .attr_text = tl__text_axes,
 };
 

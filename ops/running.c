@@ -12,12 +12,6 @@
 
 /* attr.i = { axis from the end, 1 if from the end to the front } */
 
-static int cumsum_shape(tl_infer *q)
-{
-    (void)q; /* shape and dtype of the operand; the call has looked at axis and dtype */
-    return TL_OK;
-}
-
 #define STAMP_CUMSUM(T)                                                                            \
     /* out[i] = in[0] + ... + in[i] of n elements */                                               \
     static void cumsum_##T(int64_t n, const T *in, int64_t in_step, T *out, int64_t out_step)      \
@@ -96,7 +90,7 @@ const tl_op tl_op_cumsum = {
     .grad_doc = "da = the same sums of g from the end",
     .shape_doc = "[...,n,...] -> [...,n,...]",
     .kind = TL_OTHER,
-    .shape = cumsum_shape,
+    .shape = tl_infer_floating,
     .run = cumsum_run,
     .lead = tl_lead_same,
     .apart = cumsum_apart,

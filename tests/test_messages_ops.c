@@ -503,8 +503,9 @@ static const row rows[] = {
     ROW(categorical_nothing, ESHAPE, "categorical: got logits [3,0], want [...,K], K >= 1"),
 };
 
-/* Its errors are on a tape that it frees; what it reports is compared in test_check_grad.c. */
-static const char *const own_tape[] = {"check_grad.c", NULL};
+/* Their errors are on a tape that they free; what they report is compared in test_check_grad.c and
+ * test_check_op.c. */
+static const char *const own_tape[] = {"check_grad.c", "check_op.c", NULL};
 
 Test(messages_ops, say_what_came_and_what_was_wanted)
 {
