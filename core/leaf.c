@@ -63,6 +63,7 @@ const tl_op tl_op_detach = {
     .grad_doc = "none",
     .shape_doc = "[...] -> [...]",
     .kind = TL_VIEW,
+    .nin = 1,
     .view = detach_view,
     .lead = tl_lead_same,
     .no_gradient = 1,

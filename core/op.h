@@ -14,8 +14,9 @@
  *     TL_OTHER       shape, run: a kernel over whole arrays, which lie anyhow: element (i,j) is at
  *                    i stride[0] + j stride[1], of operands and of the result
  *
- * with an adjoint, or no_gradient. The other kinds have attributes that the planner reads. The block
- * must live as long as tapes that recorded it and their plans: static const. An example:
+ * with an adjoint, or no_gradient, and nin: so a call with too few operands is an error, and not a
+ * kernel that reads what is not there. The other kinds have attributes that the planner reads. The
+ * block must live as long as tapes that recorded it and their plans: static const. An example:
  * examples/custom_op.c. */
 #ifndef TL_CORE_OP_H
 #define TL_CORE_OP_H
@@ -195,6 +196,7 @@ struct tl_op {
     const char *grad_doc;  /* one-line formula of the gradient, "none" if it has none */
     const char *shape_doc; /* "[...,m,k] x [...,k,n] -> [...,m,n]"; NULL: not said */
     tl_kind kind;
+    int nin;                   /* operands, which tl_record holds the call to; 0: any number */
     int (*shape)(tl_infer *q); /* NULL, of one operand only: shape and dtype are the operand's,
                                   whichever that is */
     /* TL_POINTWISE: the kernel for these dtypes, on this machine */
@@ -228,8 +230,8 @@ struct tl_op {
 /* tl_record -- records one node in the innermost open frame and returns its tensor. nin >= 1;
  * operands must be on one tape. Returns the inert tensor if an operand is inert or an error is (or
  * becomes) sticky. Errors: TL_EINVAL for a descriptor that is NULL or lacks what its kind must
- * have; TL_EDTYPE if a pointwise one has no kernel for these element types; those of its shape
- * rule. */
+ * have, and for another number of operands than it says; TL_EDTYPE if a pointwise one has no kernel
+ * for these element types; those of its shape rule. */
 TL_API tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr *attr);
 
 /* tl_record_source -- the same for operations without operands. shape and dtype are what the shape

@@ -144,6 +144,7 @@
         .grad_doc = GRAD_DOC,                                                                      \
         .shape_doc = "[...] -> [...]",                                                             \
         .kind = TL_POINTWISE,                                                                      \
+        .nin = 1,                                                                                  \
         .shape = TL_INFER_FLOATING,                                                                \
         .tile = NAME##_tile,                                                                       \
         .lead = tl_lead_same,                                                                      \
@@ -186,6 +187,7 @@
         .grad_doc = GRAD_DOC,                                                                      \
         .shape_doc = "[...], [...] -> [...], broadcast",                                           \
         .kind = TL_POINTWISE,                                                                      \
+        .nin = 2,                                                                                  \
         .shape = TL_INFER_##TYPES,                                                                 \
         .tile = NAME##_tile,                                                                       \
         .form = TL_FORM_##FORM,                                                                    \

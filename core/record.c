@@ -318,7 +318,9 @@ const char *tl__op_fault(const tl_op *op, int nin)
         return "has no name";
     if (!op->adjoint && !op->no_gradient)
         return "has no adjoint and does not say no_gradient";
-    if (!op->shape && nin > 1)
+    if (op->nin < 0)
+        return "wants a negative number of operands";
+    if (!op->shape && (nin > 1 || op->nin > 1))
         return "has no shape rule (only an operation of one operand needs none)";
     switch (op->kind) {
     case TL_POINTWISE:
@@ -340,13 +342,16 @@ const char *tl__op_fault(const tl_op *op, int nin)
     return "has an unknown kind";
 }
 
-/* is_recordable -- whether the descriptor has all that its kind must have; the error if not. */
+/* is_recordable -- whether the descriptor has all that its kind must have, and the operands are as
+ * many as it says; the error if not. */
 static int is_recordable(tl_tape *tape, const tl_op *op, int nin)
 {
     const char *fault = op ? tl__op_fault(op, nin) : "is NULL";
-    if (!fault)
+    if (!fault && (op->nin == 0 || op->nin == nin))
         return 1;
-    if (tape)
+    if (tape && !fault)
+        tl_tape_fail(tape, TL_EINVAL, op->name, "got %d operands, want %d", nin, op->nin);
+    else if (tape)
         tl_tape_fail(tape, TL_EINVAL, op && op->name ? op->name : "tl_record",
                      "the descriptor of this operation %s", fault);
     return 0;
@@ -414,7 +419,8 @@ tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr
 tl_tensor tl_record_source(tl_tape *tape, const tl_op *op, tl_dtype dtype, tl_shape shape,
                            const tl_attr *attr)
 {
-    if (!tape || tape->code || (!op && !is_recordable(tape, op, 0)) || !has_numbers(tape, op, attr))
+    if (!tape || tape->code || ((!op || op->nin) && !is_recordable(tape, op, 0)) ||
+        !has_numbers(tape, op, attr))
         return tl__inert_on(tape);
     static const tl_attr none = {0, NULL, 0, NULL};
     tl_infer q;

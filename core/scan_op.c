@@ -103,6 +103,7 @@ const tl_op tl_op_stay = {
     .grad_doc = "da = g",
     .shape_doc = "[...] -> [...]",
     .kind = TL_VIEW,
+    .nin = 1,
     .view = stay_view,
     .adjoint = stay_adjoint,
     .ncases = 1,

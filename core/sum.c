@@ -339,6 +339,7 @@ const tl_op tl_op_sum = {
     .grad_doc = "da = g, repeated",
     .shape_doc = "[...,n,...] -> [...,1,...]",
     .kind = TL_REDUCTION,
+    .nin = 1,
     .shape = infer_sum,
     .run = sum_run,
     .lead = tl_lead_same,

@@ -57,6 +57,7 @@ static const tl_op log_cosh_op = {
     .doc = "log(cosh(a))",
     .grad_doc = "da = g tanh(a)",
     .kind = TL_POINTWISE,
+    .nin = 1,
     .shape = tl_infer_floating,
     .tile = log_cosh_tile,
     .lead = tl_lead_same,

@@ -74,6 +74,7 @@ const tl_op tl_op_after = {
     .grad_doc = "da = g",
     .shape_doc = "[...], [...] -> [...] of the first",
     .kind = TL_POINTWISE,
+    .nin = 2,
     .shape = tl_infer_numbers,
     .tile = after_tile,
     .adjoint = after_adjoint,

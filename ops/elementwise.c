@@ -210,6 +210,7 @@ const tl_op tl_op_cast = {
     .grad_doc = "da = g, cast back",
     .shape_doc = "[...] -> [...]",
     .kind = TL_POINTWISE,
+    .nin = 1,
     .shape = infer_cast,
     .tile = cast_tile,
     .lead = tl_lead_same,

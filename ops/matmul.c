@@ -223,6 +223,7 @@ static const tl_case contract_cases[] = {
     .grad_doc = "da = contract(g, b), db = contract(g, a), labels rearranged",                     \
     .shape_doc = "[b,m,k] x [b,k,n] -> [b,m,n]: any number of each, in any order",                 \
     .kind = TL_CONTRACTION,                                                                        \
+    .nin = 2,                                                                                      \
     .shape = contract_shape,                                                                       \
     .run = contract_run,                                                                           \
     .adjoint = contract_adjoint,                                                                   \

@@ -121,6 +121,7 @@ const tl_op tl_op_merge_rows = {
     .grad_doc = "none",
     .shape_doc = "[n,R...], i32 [n] -> [n,R...]",
     .kind = TL_GATHER,
+    .nin = 2,
     .shape = merge_shape,
     .run = merge_run,
     .no_gradient = 1,

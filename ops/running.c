@@ -90,6 +90,7 @@ const tl_op tl_op_cumsum = {
     .grad_doc = "da = the same sums of g from the end",
     .shape_doc = "[...,n,...] -> [...,n,...]",
     .kind = TL_OTHER,
+    .nin = 1,
     .shape = tl_infer_floating,
     .run = cumsum_run,
     .lead = tl_lead_same,

@@ -73,6 +73,7 @@ const tl_op tl_op_permute = {
     .grad_doc = "da = g in the inverse order",
     .shape_doc = "[m,n,...] -> [n,m,...]",
     .kind = TL_VIEW,
+    .nin = 1,
     .shape = permute_shape,
     .view = permute_view,
     .lead = tl_lead_same,
@@ -159,6 +160,7 @@ const tl_op tl_op_flip = {
     .grad_doc = "da = flip g",
     .shape_doc = "[...] -> [...]",
     .kind = TL_VIEW,
+    .nin = 1,
     .view = flip_view, /* shape and dtype are the operand's */
     .lead = tl_lead_same,
     .adjoint = flip_adjoint,

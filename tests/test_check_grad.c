@@ -177,6 +177,11 @@ Test(check_grad, a_descriptor_that_lacks_something_is_an_error_when_recorded)
     planted.shape = NULL;
     cr_expect_eq(recorded(2, TL_F64, "has no shape rule"), TL_EINVAL);
     plant(cos_rule, TL_READS(0));
+    planted.nin = -1;
+    cr_expect_eq(recorded(1, TL_F64, "wants a negative number of operands"), TL_EINVAL);
+    planted.nin = 2;
+    cr_expect_eq(recorded(1, TL_F64, "planted: got 1 operands, want 2"), TL_EINVAL);
+    planted.nin = 0;
     planted.tile = NULL;
     cr_expect_eq(recorded(1, TL_F64, "is pointwise and has no tile"), TL_EINVAL);
     planted.kind = TL_VIEW;

@@ -107,6 +107,8 @@ static void assemble(tl_tape *tape, tl_shape shape, tl_dtype second, int64_t at)
     tl_assemble(shape, 2, piece, offset);
 }
 
+RECORDS(op_operands, tl_tensor a = zeros(tape, 2, 3); tl_record(&tl_op_add, 1, &a, NULL))
+RECORDS(op_no_operands, tl_record_source(tape, &tl_op_add, TL_F32, tl_shape1(2), NULL))
 RECORDS(no_attributes, tl_tensor a = zeros(tape, 2, 3);
         tl_record(&tl_op_check_range, 1, &a, &(tl_attr){2, NULL, 0, NULL}))
 RECORDS(assemble_nowhere, tl_tensor a = zeros(tape, 2, 3);
@@ -179,6 +181,8 @@ static const row rows[] = {
     ROW(op_incomplete, EINVAL,
         "mine: the descriptor of this operation has no kernel: run is missing"),
     ROW(op_dtype, EDTYPE, "mine: there is no kernel from f32 to f32"),
+    ROW(op_operands, EINVAL, "add: got 1 operands, want 2"),
+    ROW(op_no_operands, EINVAL, "add: got 0 operands, want 2"),
     ROW(no_attributes, EINVAL,
         "check_range: got attributes of ni 2 (i NULL), nr 0 (r NULL), want counts of 0 or more and "
         "arrays of that many"),

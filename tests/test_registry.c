@@ -153,6 +153,18 @@ Test(registry, each_operation_passes_the_public_check, .timeout = 300)
     }
 }
 
+/* Those that can be differentiated and are recorded by tl_record, but for the two that take any
+ * number. */
+Test(registry, operations_say_how_many_operands_they_have)
+{
+    for (int i = 0; i < tl_ops_count(); i++) {
+        const tl_op *op = tl_ops_at(i);
+        const int is_any = op->kind == TL_ASSEMBLE || strcmp(op->name, "custom") == 0;
+        const int is_inside = op->kind == TL_LEAF || op->kind == TL_LOOP || op->kind == TL_RESULT;
+        cr_expect(op->nin > 0 || op->no_gradient || is_any || is_inside, "%s", op->name);
+    }
+}
+
 /* What has no gradient passes zeros on, and no error. */
 Test(registry, what_has_no_gradient_gives_zeros)
 {
