@@ -369,6 +369,15 @@ int tl__draw_open(tl_drawing *d, const tl_tape *tape, const tl_draw_opts *opts, 
     return TL_OK;
 }
 
+char *tl__draw_end(tl_drawing *d, tl_text *t, int code, const char *what, tl_err *err)
+{
+    tl__draw_close(d);
+    char *text = code ? NULL : tl__text_end(t);
+    if (!code && !text)
+        tl__fail(err, TL_ENOMEM, "%s: no memory for the text", what);
+    return text;
+}
+
 void tl__draw_close(tl_drawing *d)
 {
     tl__free(d->vertices);

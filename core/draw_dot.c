@@ -100,6 +100,5 @@ char *tl_tape_dot(const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
                 put_edge(&t, &d.edges[e]);
         tl__put(&t, "}\n");
     }
-    tl__draw_close(&d);
-    return code ? NULL : tl__text_end(&t);
+    return tl__draw_end(&d, &t, code, "tl_tape_dot", err);
 }

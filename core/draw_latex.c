@@ -229,6 +229,5 @@ char *tl_tape_latex(const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
             put_box(&t, &d, k);
         tl__put(&t, "\\end{tikzpicture}}\n\\vspace*{\\fill}\n\\end{document}\n");
     }
-    tl__draw_close(&d);
-    return code ? NULL : tl__text_end(&t);
+    return tl__draw_end(&d, &t, code, "tl_tape_latex", err);
 }

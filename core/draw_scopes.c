@@ -40,7 +40,7 @@ static void title_of(const tl_drawing *d, const tl_box *b, char *title, size_t s
         snprintf(title, size, "%s%.*s, t = %lld", cut ? "..." : "", n - cut, body + cut,
                  (long long)v->t);
     } else {
-        snprintf(title, size, "%.*s", n < 60 ? n : 60, scope);
+        snprintf(title, size, "%.*s%s", n < 60 ? n : 57, scope, n < 60 ? "" : "...");
     }
 }
 
@@ -85,7 +85,7 @@ static const char *inner(const tl_drawing *d, const tl_box *b)
 static int follow(tl_drawing *d, uint32_t k, const char *name, int n, uint32_t open, uint32_t *nest)
 {
     char title[sizeof d->nests->title];
-    snprintf(title, sizeof title, "%.*s", n < 60 ? n : 60, name);
+    snprintf(title, sizeof title, "%.*s%s", n < 60 ? n : 57, name, n < 60 ? "" : "...");
     tl__draw_plain(title);
     if (open != TL_NONE && strcmp(d->nests[open].title, title) == 0) {
         *nest = open;

@@ -176,6 +176,5 @@ char *tl_tape_svg(const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
             put_box(&t, &d, k);
         tl__put(&t, "</svg>\n");
     }
-    tl__draw_close(&d);
-    return code ? NULL : tl__text_end(&t);
+    return tl__draw_end(&d, &t, code, "tl_tape_svg", err);
 }

@@ -3,6 +3,8 @@
 
 #include "drawtest.h"
 
+#include "core/memory.h"
+
 #include <stdio.h>
 
 /* two_scans -- y = x x, two scans over it one on the other, a loss of all steps of the second; with
@@ -166,4 +168,39 @@ Test(draw_scopes, any_tape_has_room)
         hold_drawing(tape, &o);
         tl_tape_free(tape);
     }
+}
+
+/* made -- the tape in one of five forms. */
+static char *made(tl_tape *tape, int form, tl_err *err)
+{
+    tl_print_opts o = tl_print_defaults();
+    o.adjoint = form == 4;
+    o.unroll = 2;
+    return form == 0   ? tl_tape_svg(tape, NULL, err)
+           : form == 1 ? tl_tape_dot(tape, NULL, err)
+           : form == 2 ? tl_tape_latex(tape, NULL, err)
+                       : tl_tape_text(tape, &o);
+}
+
+Test(draw_scopes, every_allocation_may_fail, .timeout = 300)
+{
+    tl_tape *tape = two_scans(2);
+    for (int form = 0; form < 5; form++) {
+        char *want = made(tape, form, NULL), *got = NULL;
+        cr_assert_not_null(want);
+        long n = 0;
+        while (!got) {
+            tl_err err = {0};
+            tl__fail_after(++n);
+            got = made(tape, form, &err);
+            tl__fail_after(0);
+            cr_assert(got || form > 2 || err.code == TL_ENOMEM, "allocation %ld: %s", n,
+                      err.message);
+        }
+        cr_assert_gt(n, 5);
+        cr_assert_str_eq(got, want);
+        tl_string_free(got);
+        tl_string_free(want);
+    }
+    tl_tape_free(tape);
 }
