@@ -13,6 +13,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* tl_wrong -- a derivative that is: which input, element or direction, and its two values. */
+typedef struct tl_wrong {
+    int input;
+    int64_t place;
+    double got, want, apart;
+    int is_alone; /* only asked for without the others */
+} tl_wrong;
+
 /* tl_trial -- one function with its inputs drawn: all elements one after the other in x. */
 typedef struct tl_trial {
     tl_function fn;
@@ -23,6 +31,10 @@ typedef struct tl_trial {
     tl_tape *tape;
     int64_t first[TL_CHECK_MOST + 1]; /* input i is x[first[i] .. first[i + 1]) */
     double *x, *v;                    /* v: the direction that is taken */
+    struct {
+        int64_t count, of;
+        tl_wrong first, worst;
+    } wrong; /* of one order */
     int64_t compared;
     double farthest; /* of all differences */
     char *report;
@@ -210,21 +222,43 @@ static int compare(tl_trial *t, int order, int i, int64_t k, const double *g, do
     const double want = difference(t, order, first, n);
     if (tl_tape_status(t->tape))
         return tell(t, tl_tape_status(t->tape), "%s", tl_tape_error(t->tape));
-    const int is_alone = fabs(got - want) <= fabs(alone - want);
-    const double apart = is_alone ? fabs(alone - want) : fabs(got - want);
     const double tolerance = t->o.atol + t->o.rtol * scale;
+    const int is_alone = fabs(got - want) <= tolerance && !(fabs(alone - want) <= fabs(got - want));
+    const double apart = is_alone ? fabs(alone - want) : fabs(got - want);
     t->compared++;
+    t->wrong.of++;
     t->farthest = apart > t->farthest ? apart : t->farthest;
-    if (fabs(got - want) <= tolerance && fabs(alone - want) <= tolerance)
+    if (apart <= tolerance)
         return TL_OK;
-    char text[TL_SHAPE_TEXT + 20];
-    place_text(t, i, k, text, sizeof text);
-    const int differs = fabs(got - want) <= tolerance;
+    const tl_wrong it = {.input = i,
+                         .place = k,
+                         .got = is_alone ? alone : got,
+                         .want = want,
+                         .apart = isnan(apart) ? HUGE_VAL : apart,
+                         .is_alone = is_alone};
+    if (t->wrong.count++ == 0)
+        t->wrong.first = t->wrong.worst = it;
+    else if (it.apart > t->wrong.worst.apart)
+        t->wrong.worst = it;
+    return TL_OK;
+}
+
+/* say_wrong -- the first derivative of an order that is wrong, how many are, and the worst. */
+static int say_wrong(const tl_trial *t, int order, double tolerance)
+{
+    const tl_wrong *it = &t->wrong.first, *worst = &t->wrong.worst;
+    char at[TL_SHAPE_TEXT + 20], most[2 * TL_SHAPE_TEXT + 100] = "";
+    if (worst->input != it->input || worst->place != it->place) {
+        place_text(t, worst->input, worst->place, at, sizeof at);
+        snprintf(most, sizeof most, ", worst at input %d, %s: %.12g for %.12g", worst->input, at,
+                 worst->got, worst->want);
+    }
+    place_text(t, it->input, it->place, at, sizeof at);
     return tell(t, TL_ENOGRAD,
                 "order %d, input %d, %s: the gradient is %.12g%s, differences give %.12g, apart by "
-                "%.3g, tolerance %.3g",
-                order, i, text, differs ? alone : got, differs ? " (asked for alone)" : "", want,
-                apart, tolerance);
+                "%.3g, tolerance %.3g; wrong in %lld of %lld%s",
+                order, it->input, at, it->got, it->is_alone ? " (asked for alone)" : "", it->want,
+                it->apart, tolerance, (long long)t->wrong.count, (long long)t->wrong.of, most);
 }
 
 /* check_input -- all elements of input i, or the directions. */
@@ -251,6 +285,7 @@ static int check_order(tl_trial *t, int order)
     double *g = tl__calloc((size_t)(2 * count + 2), sizeof *g), scale = 0;
     if (!g)
         return tell(t, TL_ENOMEM, "no memory for %lld derivatives", (long long)count);
+    memset(&t->wrong, 0, sizeof t->wrong);
     int code = gradients(t, order, 1, g);
     code = code ? code : gradients(t, order, 0, g + count);
     for (int64_t k = 0; k < count; k++)
@@ -259,7 +294,7 @@ static int check_order(tl_trial *t, int order)
         if (tl__check_is_smooth(t->in[i].domain))
             code = check_input(t, order, i, g, scale);
     tl__free(g);
-    return code;
+    return code || !t->wrong.count ? code : say_wrong(t, order, t->o.atol + t->o.rtol * scale);
 }
 
 /* same_again -- whether two evaluations give the same: else differences mean nothing. */

@@ -46,8 +46,10 @@ typedef struct tl_check_input {
  *   nout      outputs of fn, of any shape; i32 ones are left out
  *   opts      NULL: all defaults
  *   report    receives one line, in any case: what was compared and how far apart it was, or the
- *             first element that differs: "order 2, input 1, element [0,3]: the gradient is 0.25,
- *             differences give 0.5, apart by 0.25, tolerance 2e-07". May be NULL
+ *             first derivative that differs, how many of that order do, and the worst: "order 2,
+ *             input 1, element [0,3]: the gradient is 0.25, differences give 0.5, apart by 0.25,
+ *             tolerance 2e-07; wrong in 3 of 18, worst at input 0, element [1,2]: 1.5 for 4".
+ *             May be NULL
  *   return    TL_OK; TL_ENOGRAD if the gradient is wrong; else what the tape's error was
  *
  * Each gradient is asked for together with the others and alone. fn must compute the same each

@@ -57,10 +57,14 @@ Test(check_grad, says_where_it_is_wrong)
     cr_assert(
         strstr(report, "order 1, input 0, element [0,2]: the gradient is 0, differences give"),
         "%s", report);
+    /* w (1 + a) for elements [0,2] and [1,2], of which the second is larger, and input 1 is right */
+    cr_assert(strstr(report, "; wrong in 2 of 7, worst at input 0, element [1,2]: 0 for "), "%s",
+              report);
     tl_check_opts o = tl_check_defaults();
     o.directions = 1;
     cr_assert_eq(tl_check_grad(forgetful, NULL, 2, in, 1, &o, report, sizeof report), TL_ENOGRAD);
     cr_assert(strstr(report, "order 1, input 0, direction 0: the gradient is"), "%s", report);
+    cr_assert(strstr(report, "; wrong in 1 of 2") && !strstr(report, "worst"), "%s", report);
 }
 
 /* The values of the inputs are those that were given: 2 x at x = 3. */

@@ -158,49 +158,42 @@ static void flat_adjoint(tl_adj *a)
     a->d[0] = tl_scale(tl_mul(a->g, tl_detach(a->in[0])), 2);
 }
 
-static const tl_op tripled_square = {.name = "tripled_square",
-                                     .doc = "a a",
-                                     .grad_doc = "3 a g",
-                                     .kind = TL_POINTWISE,
-                                     .shape = square_shape,
-                                     .tile = square_tile,
-                                     .lead = tl_lead_same,
-                                     .adjoint = tripled_adjoint,
-                                     .reads = TL_READS(0)};
-static const tl_op flat_square = {.name = "flat_square",
-                                  .doc = "a a",
-                                  .grad_doc = "2 a g",
-                                  .kind = TL_POINTWISE,
-                                  .shape = square_shape,
-                                  .tile = square_tile,
-                                  .lead = tl_lead_same,
-                                  .adjoint = flat_adjoint,
-                                  .reads = TL_READS(0)};
+/* clang-format off */
+#define SQUARE(NAME, GRAD_DOC, RULE)                                                               \
+    {.name = NAME, .doc = "a a", .grad_doc = GRAD_DOC, .kind = TL_POINTWISE,                       \
+     .shape = square_shape, .tile = square_tile, .lead = tl_lead_same, .adjoint = RULE,            \
+     .reads = TL_READS(0)}
+/* clang-format on */
+static const tl_op tripled_square = SQUARE("tripled_square", "3 a g", tripled_adjoint);
+static const tl_op flat_square = SQUARE("flat_square", "2 a g", flat_adjoint);
 
-static tl_tensor tripled_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
-                              tl_tensor *state, const tl_tensor *aux)
+/* op_cell -- h' = op(tanh(z)); the operation is the cell's constant. */
+static tl_tensor op_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
+                         const tl_tensor *aux)
 {
-    (void)cell, (void)aux;
+    const tl_op *const *op = cell->user;
+    (void)aux;
     tl_tensor z = tl_tanh(sum_of_inputs(w, x, state[0]));
-    return state[0] = tl_record(&tripled_square, 1, &z, NULL);
+    return state[0] = tl_record(*op, 1, &z, NULL);
 }
 
-static tl_tensor flat_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
-                           const tl_tensor *aux)
+static tl_cell op_cell(const tl_op **op)
 {
-    (void)cell, (void)aux;
-    tl_tensor z = tl_tanh(sum_of_inputs(w, x, state[0]));
-    return state[0] = tl_record(&flat_square, 1, &z, NULL);
+    tl_cell c = cell_of(op_step);
+    c.user = op;
+    return c;
 }
 
 Test(verify, a_wrong_adjoint_is_caught)
 {
-    fails(cell_of(tripled_step), TL_VERIFY_GRADIENT, "tape");
+    const tl_op *op = &tripled_square;
+    fails(op_cell(&op), TL_VERIFY_GRADIENT, "tape");
 }
 
 Test(verify, an_adjoint_that_is_wrong_at_order_two_only_is_caught)
 {
-    fails(cell_of(flat_step), TL_VERIFY_SECOND, "tape");
+    const tl_op *op = &flat_square;
+    fails(op_cell(&op), TL_VERIFY_SECOND, "tape");
 }
 
 /* ---- planted wrong masks --------------------------------------------------------------------- */
@@ -319,14 +312,6 @@ Test(verify, a_number_kept_from_the_last_call_is_caught)
 }
 
 /* A counter that starts anew with each sequence: right in the loop, stuck at 0 in the scan. */
-static tl_tensor position_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
-                               tl_tensor *state, const tl_tensor *aux)
-{
-    (void)aux;
-    int *calls = cell->user;
-    return state[0] = tl_tanh(tl_scale(sum_of_inputs(w, x, state[0]), 1 + 0.1 * (*calls)++));
-}
-
 static void position_begin(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *aux)
 {
     (void)w;
@@ -338,7 +323,7 @@ static void position_begin(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
 Test(verify, a_position_counted_in_c_is_caught)
 {
     int calls = 0;
-    tl_cell c = cell_of(position_step);
+    tl_cell c = cell_of(counting_step);
     c.user = &calls;
     tl_cell_begin(&c, position_begin, 1);
     fails(c, TL_VERIFY_LOOP, "scan");
@@ -393,27 +378,12 @@ static void lost_adjoint(tl_adj *a)
     a->d[0] = tl_scale(tl_mul(tl_detach(a->g), a->in[0]), 2);
 }
 
-static const tl_op lost_square = {.name = "lost_square",
-                                  .doc = "a a",
-                                  .grad_doc = "2 a g",
-                                  .kind = TL_POINTWISE,
-                                  .shape = square_shape,
-                                  .tile = square_tile,
-                                  .lead = tl_lead_same,
-                                  .adjoint = lost_adjoint,
-                                  .reads = TL_READS(0)};
-
-static tl_tensor lost_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
-                           const tl_tensor *aux)
-{
-    (void)cell, (void)aux;
-    tl_tensor z = tl_tanh(sum_of_inputs(w, x, state[0]));
-    return state[0] = tl_record(&lost_square, 1, &z, NULL);
-}
+static const tl_op lost_square = SQUARE("lost_square", "2 a g", lost_adjoint);
 
 Test(verify, an_adjoint_without_a_tangent_is_caught)
 {
-    fails(cell_of(lost_step), TL_VERIFY_FORWARD, "forward 0, reverse");
+    const tl_op *op = &lost_square;
+    fails(op_cell(&op), TL_VERIFY_FORWARD, "forward 0, reverse");
 }
 
 /* ---- which parameter, which step ------------------------------------------------------------- */
