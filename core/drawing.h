@@ -97,7 +97,7 @@ typedef struct tl_drawing {
  * case. */
 TL_API int tl__draw_open(tl_drawing *d, const tl_tape *tape, const tl_draw_opts *opts, tl_err *err);
 TL_API void tl__draw_close(tl_drawing *d);
-/* tl__draw_end -- closes it; returns the text, or NULL if there was an error (code) or is one now. */
+/* tl__draw_end -- closes it; returns the text, NULL if there was an error (code) or is one now. */
 char *tl__draw_end(tl_drawing *d, tl_text *t, int code, const char *what, tl_err *err);
 /* tl__draw_resolve -- the vertex of a value as an instance of step t sees it; TL_NONE: a constant,
  * or not drawn. */
