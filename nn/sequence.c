@@ -263,6 +263,11 @@ tl_sequence_out tl_sequence_apply(const tl_sequence *s, tl_tensor x, const tl_se
     }
     if (s->opts.batch_first)
         x = tl_transpose(x, 0, 1);
+    for (int k = 0; a.memory && k < s->cell.nstates; k++)
+        if (a.initial[k].tape)
+            tl_tape_fail(tape, TL_EINVAL, "sequence",
+                         "got a memory and the initial state %s, want one of the two",
+                         s->cell.state[k].name);
     if (a.memory)
         tl_sequence_memory_use(a.memory, tape, a.initial);
     if (tl_tensor_ok(x) && initial_states(s, x, tl_dim(x, 1), a.initial) == TL_OK)

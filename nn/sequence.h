@@ -58,7 +58,8 @@ typedef struct tl_sequence_args {
     tl_tensor initial[TL_CELL_STATES]; /* [L*D,B,width] for each state; inert: zeros */
     tl_tensor lengths; /* [B] i32: row b ends after lengths[b] steps; inert: all rows are full */
     tl_sequence_memory
-        *memory;     /* initial states from it, final ones kept in it at the next commit */
+        *memory;     /* initial states from it, final ones kept in it at the next commit; initial[]
+                        are inert then */
     int every_state; /* fill out.every, default 0 */
     int recompute;   /* the gradient computes the steps again instead of keeping what it reads of
                         them: memory for states only; default 0 */
@@ -77,8 +78,8 @@ typedef struct tl_sequence_out {
 } tl_sequence_out;
 
 /* tl_sequence_apply -- records the sequence over x [T,B,I] (or [B,T,I]). args NULL: all defaults.
- * Gradient: to x, parameters, initial states.   Errors: TL_ESHAPE, TL_EDTYPE; TL_ERANGE when run if
- * a length is outside [0,T]. */
+ * Gradient: to x, parameters, initial states.   Errors: TL_ESHAPE, TL_EDTYPE; TL_EINVAL for a
+ * memory and an initial state together; TL_ERANGE when run if a length is outside [0,T]. */
 TL_API tl_sequence_out tl_sequence_apply(const tl_sequence *seq, tl_tensor x,
                                          const tl_sequence_args *args);
 

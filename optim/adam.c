@@ -1,7 +1,9 @@
 /* adam.c -- Adam and AdamW. */
 #include "optim/adam.h"
 
+#include "core/op.h"
 #include "ops/ops.h"
+#include "optim/operands.h"
 
 #include <float.h>
 #include <math.h>
@@ -62,10 +64,51 @@ static tl_adam_values update(tl_tensor p, tl_tensor g, tl_tensor m, tl_tensor v,
     return after;
 }
 
+/* check -- TL_OK, or what is wrong with the options. */
+static int check(const tl_adam_opts *o, tl_err *err)
+{
+    if (!(o->beta1 >= 0 && o->beta1 < 1) || !(o->beta2 >= 0 && o->beta2 < 1) || !(o->eps >= 0))
+        return tl__fail(err, TL_EINVAL,
+                        "adam: got beta1 %g, beta2 %g, eps %g; want betas in [0,1), eps >= 0",
+                        o->beta1, o->beta2, o->eps);
+    if (o->sparse_rows && o->weight_decay != 0)
+        return tl__fail(err, TL_EINVAL,
+                        "adam: got sparse_rows with weight_decay %g, which is for all rows; want "
+                        "one of the two",
+                        o->weight_decay);
+    return TL_OK;
+}
+
+/* fits -- whether a step can be made of this; the tape's error if not. */
+static int fits(const char *what, tl_tensor p, tl_tensor g, tl_tensor m, tl_tensor v, int64_t t,
+                tl_tensor *lr, const tl_adam_opts *o)
+{
+    const tl_operand like[] = {{"g", g}, {"m", m}, {"v", v}};
+    tl_err err = {0};
+    if (!tl__operands_fit(what, p, 3, like, t, lr))
+        return 0;
+    if (check(o, &err) || (!lr && tl__rate_fits("adam", o->lr, &err)))
+        return tl_tape_fail(p.tape, err.code, what, "%s", err.message) == TL_OK;
+    if (o->sparse_rows)
+        tl_tape_fail(p.tape, TL_EINVAL, what,
+                     "got sparse_rows, which is for tl_adam_new; want all rows, or p, g, m and v "
+                     "gathered");
+    return !o->sparse_rows;
+}
+
+/* nothing -- what is returned after an error. */
+static tl_adam_values nothing(tl_tensor p)
+{
+    const tl_tensor none = tl__inert(p);
+    return (tl_adam_values){none, none, none};
+}
+
 tl_adam_values tl_adam_update(tl_tensor p, tl_tensor g, tl_tensor m, tl_tensor v, int64_t t,
                               const tl_adam_opts *opts)
 {
     const tl_adam_opts o = opts ? *opts : tl_adam_defaults();
+    if (!fits("tl_adam_update", p, g, m, v, t, NULL, &o))
+        return nothing(p);
     return update(p, g, m, v, t, rates_of(p, t, o.lr, &o), 1, &o);
 }
 
@@ -73,6 +116,8 @@ tl_adam_values tl_adam_update_lr(tl_tensor p, tl_tensor g, tl_tensor m, tl_tenso
                                  tl_tensor lr, const tl_adam_opts *opts)
 {
     const tl_adam_opts o = opts ? *opts : tl_adam_defaults();
+    if (!fits("tl_adam_update_lr", p, g, m, v, t, &lr, &o))
+        return nothing(p);
     rates r = {tl_scale(lr, 1 / (1 - pow(o.beta1, (double)t))), {0}};
     if (o.decoupled && o.weight_decay != 0)
         r.keep = tl_rsub_scalar(tl_scale(lr, o.weight_decay), 1);
@@ -94,19 +139,8 @@ static const tl_rule adam = {"adam", 2, {"m", "v"}, adam_rule};
 tl_optim *tl_adam_new(tl_params *params, const tl_adam_opts *opts, tl_err *err)
 {
     tl_adam_opts o = opts ? *opts : tl_adam_defaults();
-    if (!(o.beta1 >= 0 && o.beta1 < 1) || !(o.beta2 >= 0 && o.beta2 < 1) || !(o.eps >= 0)) {
-        tl__fail(err, TL_EINVAL,
-                 "adam: got beta1 %g, beta2 %g, eps %g; want betas in [0,1), eps >= 0", o.beta1,
-                 o.beta2, o.eps);
+    if (check(&o, err) || tl__rate_fits("adam", o.lr, err))
         return NULL;
-    }
-    if (o.sparse_rows && o.weight_decay != 0) {
-        tl__fail(err, TL_EINVAL,
-                 "adam: got sparse_rows with weight_decay %g, which is for all rows; want one of "
-                 "the two",
-                 o.weight_decay);
-        return NULL;
-    }
     tl_optim *optim = tl_optim_new(params, &adam, o.lr, &o, sizeof o, err);
     tl_optim_set_rows(optim, o.sparse_rows ? TL_ROWS_ONLY : TL_ROWS_ALL);
     return optim;

@@ -32,7 +32,8 @@ TL_API tl_adam_opts tl_adamw_defaults(void);
  * correction of v as in Adam.) Where the gradient is not one of look-ups alone, as with tied
  * weights or after clipping, all rows are updated.
  *
- * NULL, and err filled, on failure.   Source: Kingma and Ba 2015, algorithm 1; Loshchilov and
+ * NULL, and err filled, on failure: TL_EINVAL, TL_ENOMEM; TL_ERANGE for a learning rate that is
+ * negative or not finite.   Source: Kingma and Ba 2015, algorithm 1; Loshchilov and
  * Hutter 2019, algorithm 2. */
 TL_API tl_optim *tl_adam_new(tl_params *params, const tl_adam_opts *opts, tl_err *err);
 /* tl_adamw_new -- tl_adam_new whose defaults (opts NULL) are AdamW's. */
@@ -46,11 +47,16 @@ typedef struct tl_adam_values {
 /* tl_adam_update -- step t (1 is the first) as a function: new values are returned, nothing is
  * assigned. All of it can be differentiated, any number of steps after one another: a training as
  * a function of where it started (examples/meta_learning.c). Where g has always been 0, the
- * derivative of the step with respect to g is taken to be that of m alone. */
+ * derivative of the step with respect to g is taken to be that of m alone.
+ *
+ * g, m and v are of p's shape and dtype. sparse_rows is refused: gather rows of all four for it.
+ * Errors: TL_ESHAPE, TL_EDTYPE; TL_EINVAL for an operand that is inert and for options that
+ * tl_adam_new refuses; TL_ERANGE for t below 1, and a learning rate that is negative or not
+ * finite. */
 TL_API tl_adam_values tl_adam_update(tl_tensor p, tl_tensor g, tl_tensor m, tl_tensor v, int64_t t,
                                      const tl_adam_opts *opts);
 /* tl_adam_update_lr -- the same with the learning rate as a tensor, of one element or one for each
- * element of p: it has a gradient. */
+ * element of p: it has a gradient. opts->lr is not looked at. */
 TL_API tl_adam_values tl_adam_update_lr(tl_tensor p, tl_tensor g, tl_tensor m, tl_tensor v,
                                         int64_t t, tl_tensor lr, const tl_adam_opts *opts);
 

@@ -1,6 +1,7 @@
 /* clip.c -- limits on the gradients. */
 #include "optim/clip.h"
 
+#include "core/op.h"
 #include "ops/ops.h"
 
 /* p's gradient, or the inert tensor for a frozen parameter and one without gradient. */
@@ -21,8 +22,21 @@ static tl_tensor norm_of(tl_tape *tape, tl_params *params)
     return tl_sqrt(square);
 }
 
+/* is_limit -- whether there are parameters, and a limit that is no NaN and not negative; the error if
+ * not. */
+static int is_limit(tl_tape *tape, const tl_params *params, const char *what, double limit)
+{
+    if (!params)
+        tl_tape_fail(tape, TL_EINVAL, what, "no parameters (NULL)");
+    else if (!(limit >= 0))
+        tl_tape_fail(tape, TL_ERANGE, what, "got limit %g, want 0 or more", limit);
+    return params && limit >= 0;
+}
+
 tl_tensor tl_grad_norm(tl_tape *tape, tl_params *params)
 {
+    if (!is_limit(tape, params, "tl_grad_norm", 0))
+        return tl__inert_on(tape);
     tl_no_grad_open(tape);
     tl_tensor norm = norm_of(tape, params);
     tl_no_grad_close(tape);
@@ -31,6 +45,8 @@ tl_tensor tl_grad_norm(tl_tape *tape, tl_params *params)
 
 tl_tensor tl_clip_grad_norm(tl_tape *tape, tl_params *params, double max_norm)
 {
+    if (!is_limit(tape, params, "tl_clip_grad_norm", max_norm))
+        return tl__inert_on(tape);
     tl_no_grad_open(tape);
     tl_tensor norm = norm_of(tape, params), limit = tl_scalar(tape, tl_dtype_of(norm), max_norm);
     tl_tensor factor = tl_clamp(tl_div(limit, tl_add_scalar(norm, 1e-6)), 0, 1);
@@ -46,6 +62,8 @@ tl_tensor tl_clip_grad_norm(tl_tape *tape, tl_params *params, double max_norm)
 
 void tl_clip_grad_value(tl_tape *tape, tl_params *params, double limit)
 {
+    if (!is_limit(tape, params, "tl_clip_grad_value", limit))
+        return;
     tl_no_grad_open(tape);
     for (int i = 0; i < tl_params_count(params); i++) {
         tl_param *p = tl_params_at(params, i);

@@ -5,6 +5,7 @@
 #include "core/op.h"
 #include "ops/index.h"
 #include "ops/merge_rows.h"
+#include "optim/operands.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -178,7 +179,7 @@ int tl_optim_step(tl_optim *o, tl_tape *tape)
     if (tl_tape_status(tape) != TL_OK)
         return tl_tape_status(tape);
     tl_err err = {0};
-    if (keep_all(o, &err) != TL_OK)
+    if (tl__rate_fits(o->rule->name, o->lr, &err) || keep_all(o, &err))
         return tl_tape_fail(tape, err.code, "step", "%s", err.message);
 
     tl_scope_open(tape, o->rule->name);
@@ -222,8 +223,11 @@ int tl_optim_transform(tl_optim *o, const char *pattern, tl_grad_fn fn, void *ct
     if (!o || !fn)
         return TL_EINVAL;
     const char *fault = tl__transform_fault(fn, ctx);
+    char text[TL_NO_SUCH_TEXT];
     if (fault)
         return tl__fail(NULL, TL_EINVAL, "tl_optim_transform: %s", fault);
+    if (tl__no_such(o->params, pattern, text))
+        return tl__fail(NULL, TL_ENAME, "tl_optim_transform: %s", text);
     if (tl__grow(&o->transforms, &o->transforms_capacity, o->ntransforms + 1,
                  sizeof *o->transforms) != TL_OK)
         return TL_ENOMEM;

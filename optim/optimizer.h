@@ -45,7 +45,8 @@ TL_API void tl_optim_free(tl_optim *optim);
 /* tl_optim_step -- one step for every unfrozen parameter that has a gradient (tl_backward): records
  * the rule under no_grad, queues the assignments, clears the gradients, commits. Other queued
  * effects (kept states) are committed with it. Returns TL_OK or the tape's code; then no parameter
- * and no state of the optimizer has changed. */
+ * and no state of the optimizer has changed. Errors of its own: TL_ERANGE for a learning rate that
+ * is negative or not finite. */
 TL_API int tl_optim_step(tl_optim *optim, tl_tape *tape);
 
 /* tl_optim_lr, tl_optim_set_lr -- the learning rate; changing it costs nothing (it is no part of a
@@ -57,8 +58,8 @@ TL_API void tl_optim_set_lr(tl_optim *optim, double lr);
  * whose name is like the pattern (NULL: all), in the order of these calls: tl_transform_grads. A
  * step comes after tl_clip_grad_norm: fn sees what that left, and what fn adds is not limited.
  * pattern and ctx must outlive the optimizer. A gradient that was transformed is a whole one, see
- * tl_optim_set_rows. Returns TL_OK, TL_EINVAL without optim, fn or the ctx it reads, or TL_ENOMEM,
- * when the step is as before. */
+ * tl_optim_set_rows. Returns TL_OK; TL_EINVAL without optim, fn or the ctx it reads, TL_ENAME if
+ * no parameter's name is like the pattern, TL_ENOMEM: then the step is as before. */
 TL_API int tl_optim_transform(tl_optim *optim, const char *pattern, tl_grad_fn fn, void *ctx);
 
 /* What a step does with tables, parameters whose gradient is rows that were looked up. */

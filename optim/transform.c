@@ -1,7 +1,10 @@
 /* transform.c -- functions of the gradients of named parameters. */
 #include "optim/transform.h"
 
+#include "core/op.h"
 #include "ops/ops.h"
+
+#include <stdio.h>
 
 int tl_name_like(const char *pattern, const char *name)
 {
@@ -18,9 +21,35 @@ int tl_name_like(const char *pattern, const char *name)
     return 0;
 }
 
+int tl__no_such(const tl_params *params, const char *pattern, char *text)
+{
+    enum { SHOWN = 4 };
+    const int n = tl_params_count(params);
+    for (int i = 0; i < n; i++)
+        if (tl_name_like(pattern, tl_param_name(tl_params_at(params, i))))
+            return 0;
+    if (!pattern)
+        return 0;
+    int used =
+        snprintf(text, TL_NO_SUCH_TEXT, "no parameter is like \"%.60s\"; there are", pattern);
+    for (int i = 0; i < n && i < SHOWN; i++)
+        used += snprintf(text + used, TL_NO_SUCH_TEXT - (size_t)used, "%s %.60s", i ? "," : "",
+                         tl_param_name(tl_params_at(params, i)));
+    if (n == 0)
+        snprintf(text + used, TL_NO_SUCH_TEXT - (size_t)used, " none");
+    else if (n > SHOWN)
+        snprintf(text + used, TL_NO_SUCH_TEXT - (size_t)used, " and %d more", n - SHOWN);
+    return 1;
+}
+
 int tl_freeze_like(tl_params *params, const char *pattern, int frozen)
 {
     int n = 0;
+    char text[TL_NO_SUCH_TEXT];
+    if (!params)
+        return tl__fail(NULL, TL_EINVAL, "tl_freeze_like: no parameters (NULL)");
+    if (tl__no_such(params, pattern, text))
+        return tl__fail(NULL, TL_ENAME, "tl_freeze_like: %s", text);
     for (int i = 0; i < tl_params_count(params); i++) {
         tl_param *p = tl_params_at(params, i);
         if (!tl_name_like(pattern, tl_param_name(p)))
@@ -39,6 +68,11 @@ int tl_transform_grads(tl_tape *tape, tl_params *params, const char *pattern, tl
     const char *fault = tl__transform_fault(fn, ctx);
     if (fault)
         return tl_tape_fail(tape, TL_EINVAL, "tl_transform_grads", "%s", fault);
+    char text[TL_NO_SUCH_TEXT];
+    if (!params)
+        return tl_tape_fail(tape, TL_EINVAL, "tl_transform_grads", "no parameters (NULL)");
+    if (tl__no_such(params, pattern, text))
+        return tl_tape_fail(tape, TL_ENAME, "tl_transform_grads", "%s", text);
     tl_no_grad_open(tape);
     for (int i = 0; i < tl_params_count(params) && tl_tape_status(tape) == TL_OK; i++) {
         tl_param *p = tl_params_at(params, i);

@@ -13,7 +13,8 @@ typedef tl_tensor (*tl_grad_fn)(void *ctx, tl_tape *tape, tl_param *p, tl_tensor
 
 /* tl_transform_grads -- applies fn, under no_grad, to the gradient of every unfrozen parameter of
  * params whose name is like the pattern (tl_name_like; NULL: all). Returns TL_OK or the tape's
- * code. Errors: TL_ESHAPE, TL_EDTYPE, when fn returns another shape or dtype. */
+ * code. Errors: TL_ESHAPE, TL_EDTYPE, when fn returns another shape or dtype; TL_ENAME if no
+ * parameter's name is like the pattern; TL_EINVAL without params. */
 TL_API int tl_transform_grads(tl_tape *tape, tl_params *params, const char *pattern, tl_grad_fn fn,
                               void *ctx);
 
@@ -34,8 +35,14 @@ TL_API tl_tensor tl_grad_centred(void *ctx, tl_tape *tape, tl_param *p, tl_tenso
 TL_API int tl_name_like(const char *pattern, const char *name);
 
 /* tl_freeze_like -- freezes (or thaws, frozen 0) the parameters whose name is like the pattern;
- * returns how many. See tl_param_freeze. */
+ * returns how many. TL_ENAME if there is no such parameter, TL_EINVAL without params: negative. See
+ * tl_param_freeze. */
 TL_API int tl_freeze_like(tl_params *params, const char *pattern, int frozen);
+
+/* tl__no_such -- whether no name in the set is like the pattern; text gets the sentence, with some
+ * names that are there. */
+enum { TL_NO_SUCH_TEXT = 400 };
+int tl__no_such(const tl_params *params, const char *pattern, char *text);
 
 /* tl__transform_fault -- what is wrong with a function and its ctx; NULL: nothing. */
 const char *tl__transform_fault(tl_grad_fn fn, const void *ctx);

@@ -235,6 +235,19 @@ static int memory_batch(tl_tape *tape, tl_err *err)
     return tl_tape_status(tape);
 }
 
+static int memory_and_initial(tl_tape *tape, tl_err *err)
+{
+    tl_cell cell = good();
+    tl_sequence *s = sequence(&cell, 3, NULL, err);
+    tl_sequence_args args = tl_sequence_args_defaults();
+    args.memory = tl_sequence_memory_new(s, 2, err);
+    args.initial[0] = f32(tape, 1, 2, 4);
+    tl_sequence_apply(s, f32(tape, 5, 2, 3), &args);
+    tl_sequence_memory_free(args.memory);
+    tl_sequence_free(s);
+    return tl_tape_status(tape);
+}
+
 /* memory_nowhere -- the code of a mistake with the memory alone. */
 static int memory_nowhere(tl_tape *tape, int is_use, tl_err *err)
 {
@@ -397,6 +410,8 @@ static const row rows[] = {
     ROW(step_state, ESHAPE, "lstm/step: mine: step left [2,3] in state h, want [2,4]"),
     ROW(step_inside, ESHAPE, "lstm/step: matmul: got [2,3] x [2,4], want [m,k] x [k,n]"),
     ROW(memory_rows, EINVAL, "sequence memory: got lstm and B 0, want a sequence and B >= 1"),
+    ROW(memory_and_initial, EINVAL,
+        "lstm: sequence: got a memory and the initial state h, want one of the two"),
     ROW(memory_use_nowhere, EINVAL, "tl_sequence_memory_use: no room for 1 states (NULL)"),
     ROW(memory_keep_nothing, EINVAL, "tl_sequence_memory_keep: no states (NULL), want 1"),
     ROW(memory_batch, ESHAPE,

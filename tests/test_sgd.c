@@ -94,6 +94,28 @@ Test(sgd, update_returns_new_values_and_assigns_nothing)
     cr_assert_eq(tl_tape_reset(o.tape), TL_OK, "nothing is queued");
 }
 
+/* A learning rate of one element, of whatever rank, and one for each element of p. */
+Test(sgd, a_step_has_the_shape_of_the_parameter)
+{
+    const double p0[2] = {1, -2}, g0[2] = {0.5, 1}, lr0[2] = {0.5, 0.25};
+    const tl_tensor p = tl_input_f64(o.tape, tl_shape1(2), p0), none = {0},
+                    g = tl_input_f64(o.tape, tl_shape1(2), g0);
+    for (int rank = 0; rank < 3; rank++) {
+        const tl_shape one = {rank, {1, 1}};
+        tl_tensor lr = tl_input_f64(o.tape, one, lr0);
+        double got[2];
+        cr_assert_eq(tl_read_f64(tl_sgd_update_lr(p, g, none, 1, lr, NULL).p, got, 2), TL_OK);
+        cr_assert(got[0] == 0.75 && got[1] == -2.5);
+        tl_tensor m = tl_zeros(o.tape, TL_F64, tl_shape1(2));
+        tl_tensor after = tl_adam_update_lr(p, g, m, m, 1, lr, NULL).p;
+        cr_assert(tl_shape_equal(tl_shape_of(after), tl_shape_of(p)));
+    }
+    double got[2];
+    const tl_tensor each = tl_input_f64(o.tape, tl_shape1(2), lr0);
+    cr_assert_eq(tl_read_f64(tl_sgd_update_lr(p, g, none, 1, each, NULL).p, got, 2), TL_OK);
+    cr_assert(got[0] == 0.75 && got[1] == -2.25);
+}
+
 Test(sgd, wrong_options_are_refused)
 {
     tl_err err = {0};
