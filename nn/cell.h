@@ -77,7 +77,9 @@ struct tl_cell {
     int nparams, nstates, naux;
     tl_cell_param param[TL_CELL_PARAMS];
     tl_cell_state state[TL_CELL_STATES];
-    void *user; /* the cell's own constants */
+    void *user;        /* the cell's own constants */
+    const char *gates; /* what the gate blocks are called, "i f g o"; NULL: nothing. For reports, of
+                          parameters with as many blocks */
     /* The first mistake in the calls below, reported by whatever takes the cell: what, in which
      * parameter or state, and what was written there; NULL where there is nothing to say. */
     const char *wrong, *wrong_name, *wrong_text;

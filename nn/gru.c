@@ -52,6 +52,7 @@ tl_cell tl_gru_cell(const tl_gru_opts *opts)
     tl_gru_opts o = opts ? *opts : tl_gru_defaults();
     tl_cell cell = tl_cell_make(o.reset_before ? "gru_before" : "gru",
                                 o.reset_before ? before_step : after_step);
+    cell.gates = "r z n";
     tl__gate_params(&cell, "3H,I", "3H,H", o.bias ? "3H" : NULL);
     tl_cell_state_add(&cell, "h", "H");
     return cell;

@@ -30,6 +30,7 @@ tl_cell tl_lstm_cell(const tl_lstm_opts *opts)
 {
     tl_lstm_opts o = opts ? *opts : tl_lstm_defaults();
     tl_cell cell = tl_cell_make("lstm", lstm_step);
+    cell.gates = "i f g o";
     tl__gate_params(&cell, "4H,I", "4H,H", o.bias ? "4H" : NULL);
     tl_cell_state_add(&cell, "h", "H");
     tl_cell_state_add(&cell, "c", "H");

@@ -78,10 +78,65 @@ double tl__verify_largest(int64_t n, const double *a)
     return most;
 }
 
+tl_verify_place tl__verify_place_of(const tl_trial *t, int i, int whole)
+{
+    const tl_group *g = &t->group[i];
+    const int P = t->cell->nparams, k = i < t->nplain ? i : i - t->nplain;
+    tl_verify_place at = {.shape = g->shape,
+                          .blocks = k < P ? tl_cell_param_blocks(t->cell, k) : 0};
+    at.axis = g->timed && whole;
+    if (g->timed && !whole) {
+        at.shape.rank--;
+        memmove(at.shape.dim, at.shape.dim + 1, (size_t)at.shape.rank * sizeof *at.shape.dim);
+    }
+    return at;
+}
+
+/* put_gate -- " (i f g o: f)": block b of so many, if the cell names them. */
+static void put_gate(const tl_cell *cell, int blocks, int b, char *text, size_t size)
+{
+    const char *name = cell->gates;
+    int n = 0, length = 0;
+    text[0] = '\0';
+    for (const char *s = name; s && *s; n++) {
+        s += strspn(s, " ");
+        if (n == b)
+            name = s, length = (int)strcspn(s, " ");
+        s += strcspn(s, " ");
+        s += strspn(s, " ");
+    }
+    if (n == blocks)
+        snprintf(text, size, " (%s: %.*s)", cell->gates, length, name);
+}
+
+/* put_place -- which element k of a line is: "[5,2], gate block 1 (i f g o: f)". */
+static void put_place(const tl_cell *cell, const tl_verify_place *at, int64_t k, char *text,
+                      size_t size)
+{
+    tl_shape index = at->shape;
+    char element[64], gate[40];
+    if (at->sample)
+        k = at->sample[k];
+    if (k < 0) {
+        snprintf(text, size, "along a random direction");
+        return;
+    }
+    for (int a = index.rank - 1; a >= 0; k /= at->shape.dim[a], a--)
+        index.dim[a] = k % at->shape.dim[a];
+    tl_shape_text(index, element, sizeof element);
+    if (at->blocks < 2) {
+        snprintf(text, size, "%s", element);
+        return;
+    }
+    const int block = (int)(index.dim[at->axis] / (at->shape.dim[at->axis] / at->blocks));
+    put_gate(cell, at->blocks, block, gate, sizeof gate);
+    snprintf(text, size, "%s, gate block %d%s", element, block, gate);
+}
+
 /* One line: a[n] against b[n]. floor is the size below which differences do not count relative to
  * the line's own size. */
 void tl__verify_compare(tl_verify *v, tl_verify_check check, const char *name, int64_t t, int64_t n,
-                        const double *a, const double *b, double floor)
+                        const double *a, const double *b, double floor, const tl_verify_place *at)
 {
     static const char *const route[TL_VERIFY_CHECKS][2] = {
         {"got", "want"},         {"after", "before"},       {"first", "second"},
@@ -93,26 +148,34 @@ void tl__verify_compare(tl_verify *v, tl_verify_check check, const char *name, i
                fmax(fmax(tl__verify_largest(n, a), tl__verify_largest(n, b)), fmax(floor, 1e-300)),
            worst = -1;
     double tolerance = check < TL_VERIFY_GRADIENT ? v->o.equal : v->o.tolerance;
+    int64_t where = 0;
     line.elements = n;
     for (int64_t i = 0; i < n; i++) {
         double error = fabs(a[i] - b[i]) / scale;
         error = isnan(error) ? HUGE_VAL : error;
+        line.wrong += !(error <= tolerance);
         if (error > worst) {
             worst = error;
+            where = i;
             line.tape = a[i];
             line.other = b[i];
         }
     }
+    if (at && n > 0)
+        put_place(v->trial.cell, at, where, line.place, sizeof line.place);
     line.error = worst > 0 ? worst : 0;
     line.absolute = fabs(line.tape - line.other);
     line.pass = line.error <= tolerance;
 
-    char when[48] = "", why[300];
+    char when[48] = "", why[400];
     if (t >= 0)
         snprintf(when, sizeof when, " at t=%lld", (long long)t);
-    snprintf(why, sizeof why, "%s%s: %s %.10g, %s %.10g, relative error %.1e, want at most %.0e",
-             name, when, route[check][0], line.tape, route[check][1], line.other, line.error,
-             tolerance);
+    snprintf(why, sizeof why,
+             "%s%s%s%s: %s %.10g, %s %.10g, relative error %.1e, want at most %.0e; wrong in %lld "
+             "of %lld",
+             name, when, line.place[0] ? " " : "", line.place, route[check][0], line.tape,
+             route[check][1], line.other, line.error, tolerance, (long long)line.wrong,
+             (long long)n);
     push(v, &line, why);
 }
 
@@ -256,11 +319,12 @@ static double *scratch(tl_verify *v)
 {
     size_t n = (size_t)(v->trial.size > v->trial.nout ? v->trial.size : v->trial.nout) +
                (size_t)v->o.samples + 1;
-    double *block = tl__calloc(7 * n, sizeof *block);
+    double *block = tl__calloc(7 * n, sizeof *block + sizeof *v->sample);
     double **vector[7] = {&v->out[0], &v->out[1],    &v->grad[0], &v->grad[1],
                           &v->second, &v->direction, &v->value};
     for (int i = 0; block && i < 7; i++)
         *vector[i] = block + i * n;
+    v->sample = block ? (int64_t *)(block + 7 * n) : NULL;
     return block;
 }
 

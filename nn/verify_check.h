@@ -16,6 +16,7 @@ typedef struct tl_verify {
     uint32_t capacity; /* of report->lines */
     tl_trial trial;
     double *out[2], *grad[2], *second, *direction, *value;
+    int64_t *sample; /* as long: which elements of a group were tried */
     tl_rng rng;
     int code; /* why the checks cannot go on: memory */
 } tl_verify;
@@ -28,10 +29,20 @@ void tl__verify_open(tl_verify *v, tl_verify_check check);
 int tl__verify_go(tl_verify *v, tl_verify_check check, const char *what, tl_trial *t,
                   const tl_trial_run *run);
 
-/* tl__verify_compare -- one line: a[n] against b[n]. Where the line's own numbers are smaller than
- * floor, differences count relative to floor. */
+/* tl_verify_place -- where the elements of a line stand. */
+typedef struct tl_verify_place {
+    tl_shape shape;
+    int blocks, axis;      /* gate blocks along this axis; 0 or 1: none */
+    const int64_t *sample; /* element k is number sample[k]; -1: none, a direction. NULL: k */
+} tl_verify_place;
+
+/* tl__verify_compare -- one line: a[n] against b[n], from `at`. Where the line's own numbers are
+ * smaller than floor, differences count relative to floor. */
 void tl__verify_compare(tl_verify *v, tl_verify_check check, const char *name, int64_t t, int64_t n,
-                        const double *a, const double *b, double floor);
+                        const double *a, const double *b, double floor, const tl_verify_place *at);
+
+/* tl__verify_place_of -- the elements of group i: of one of its steps, or of all if whole. */
+tl_verify_place tl__verify_place_of(const tl_trial *t, int i, int whole);
 
 /* tl__verify_largest -- the largest |a[i]|, 0 if there is none. */
 double tl__verify_largest(int64_t n, const double *a);

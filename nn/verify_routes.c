@@ -20,14 +20,17 @@ static void compare_outputs(tl_verify *v, tl_verify_check check, int reverse, co
     const tl_trial *t = &v->trial;
     char name[48];
     label(name, sizeof name, "", "y", reverse);
-    tl__verify_compare(v, check, name, -1, t->T * t->B * t->H, a, b, 0);
+    const tl_verify_place y = {.shape = tl_shape3(t->T, t->B, t->H)};
+    tl__verify_compare(v, check, name, -1, t->T * t->B * t->H, a, b, 0, &y);
     for (int k = 0; k < t->cell->nstates; k++) {
         int64_t n = t->group[t->cell->nparams + 1 + k].each, last = tl__trial_last(t, k),
                 every = tl__trial_state(t, k);
+        const tl_verify_place one = {.shape = tl_shape2(t->B, n / t->B)},
+                              all = {.shape = tl_shape3(t->T, t->B, n / t->B)};
         label(name, sizeof name, "last ", t->cell->state[k].name, reverse);
-        tl__verify_compare(v, check, name, -1, n, a + last, b + last, 0);
+        tl__verify_compare(v, check, name, -1, n, a + last, b + last, 0, &one);
         label(name, sizeof name, "every ", t->cell->state[k].name, reverse);
-        tl__verify_compare(v, check, name, -1, t->T * n, a + every, b + every, 0);
+        tl__verify_compare(v, check, name, -1, t->T * n, a + every, b + every, 0, &all);
     }
 }
 
@@ -42,7 +45,9 @@ static void compare_gradients(tl_verify *v, tl_verify_check check, int reverse, 
         char own[40], name[80];
         label(name, sizeof name, i < t->nplain ? "grad " : "grad per step ",
               tl__verify_group(t, i, own, sizeof own), reverse);
-        tl__verify_compare(v, check, name, -1, g->steps * g->each, a + g->at, b + g->at, floor);
+        const tl_verify_place at = tl__verify_place_of(t, i, 1);
+        tl__verify_compare(v, check, name, -1, g->steps * g->each, a + g->at, b + g->at, floor,
+                           &at);
     }
 }
 

@@ -48,6 +48,7 @@ static void check_slopes(tl_verify *v, int i, int64_t s, double floor)
     char name[48];
     for (int64_t k = 0; k < g->each && k < most; k++, n++) {
         int64_t j = g->each <= most ? k : (int64_t)tl__rng_below(&v->rng, (uint64_t)g->each);
+        v->sample[n] = j;
         a[n] = tape[j];
         b[n] = best_slope(v, at + j, 1, &one, a[n], allowed);
     }
@@ -57,11 +58,14 @@ static void check_slopes(tl_verify *v, int i, int64_t s, double floor)
             d[j] = tl__rng_below(&v->rng, 2) ? size : -size;
             along += d[j] * tape[j];
         }
+        v->sample[n] = -1;
         a[n] = along;
         b[n++] = best_slope(v, at, g->each, d, along, allowed);
     }
+    tl_verify_place where = tl__verify_place_of(&v->trial, i, 0);
+    where.sample = v->sample;
     tl__verify_compare(v, TL_VERIFY_GRADIENT, tl__verify_group(&v->trial, i, name, sizeof name),
-                       g->timed ? s : -1, n, a, b, floor);
+                       g->timed ? s : -1, n, a, b, floor, &where);
 }
 
 /* One line: the derivative along a random v in group i, step s, and zero elsewhere. */
@@ -82,7 +86,7 @@ static void check_forward(tl_verify *v, int i, int64_t s, double floor)
     run.along = &forward;
     if (tl__verify_go(v, TL_VERIFY_FORWARD, name, &v->trial, &run))
         tl__verify_compare(v, TL_VERIFY_FORWARD, name, g->timed ? s : -1, 1, &forward, &reverse,
-                           floor);
+                           floor, NULL);
 }
 
 void tl__verify_forward(tl_verify *v)
@@ -147,8 +151,10 @@ void tl__verify_second(tl_verify *v)
         for (int64_t s = 0; s < g->steps; s++) {
             int64_t at = g->at + s * g->each;
             char name[48];
+            const tl_verify_place where = tl__verify_place_of(t, i, 0);
             tl__verify_compare(v, TL_VERIFY_SECOND, tl__verify_group(t, i, name, sizeof name),
-                               g->timed ? s : -1, g->each, v->second + at, v->grad[0] + at, floor);
+                               g->timed ? s : -1, g->each, v->second + at, v->grad[0] + at, floor,
+                               &where);
         }
     }
 }

@@ -113,19 +113,6 @@ Test(verify, a_detached_path_is_caught)
     fails(cell_of(detached_step), TL_VERIFY_GRADIENT, "relative error");
 }
 
-static tl_tensor detached_parameter_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
-                                         tl_tensor *state, const tl_tensor *aux)
-{
-    (void)cell, (void)aux;
-    tl_tensor v[3] = {w[W], w[U], tl_detach(w[BIAS])};
-    return state[0] = tl_tanh(sum_of_inputs(v, x, state[0]));
-}
-
-Test(verify, the_parameter_without_gradient_is_named)
-{
-    fails(cell_of(detached_parameter_step), TL_VERIFY_GRADIENT, "b: tape 0, differences");
-}
-
 /* wrong_square -- a a, whose adjoint says 3 a g (order 1 wrong), or detaches a (order 1 right,
  * order 2 wrong). */
 static int square_shape(tl_infer *q)
@@ -384,63 +371,6 @@ Test(verify, an_adjoint_without_a_tangent_is_caught)
 {
     const tl_op *op = &lost_square;
     fails(op_cell(&op), TL_VERIFY_FORWARD, "forward 0, reverse");
-}
-
-/* ---- which parameter, which step ------------------------------------------------------------- */
-
-/* The lines of the check of gradients that failed: all of them have this name and, if t >= 0, this
- * time step or none. */
-static void only_these_fail(const char *name, int64_t t)
-{
-    int failed = 0;
-    for (int i = 0; i < report.nlines; i++) {
-        const tl_verify_line *l = &report.lines[i];
-        if (l->check != TL_VERIFY_GRADIENT || l->pass)
-            continue;
-        failed++;
-        cr_assert(!name || !strcmp(l->name, name), "%s fails at %d", l->name, (int)l->t);
-        cr_assert(t < 0 || l->t == t || l->t == -1, "%s fails at %d", l->name, (int)l->t);
-    }
-    cr_assert(failed > 0, "%s", text);
-}
-
-Test(verify, no_line_but_those_of_the_wrong_parameter_fails)
-{
-    tl_cell c = cell_of(detached_parameter_step);
-    verify(&c, 2, 3, NULL, TL_ESTATE);
-    only_these_fail("b", -1);
-    tl_verify_report_close(&report);
-}
-
-/* b has no gradient in step 2: a scale of 1 in every step, but there as x - x + 1 detached. */
-static void clock_begin(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *aux)
-{
-    (void)cell, (void)w;
-    aux[0] = x;
-}
-
-static tl_tensor clock_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x, tl_tensor *state,
-                            const tl_tensor *aux)
-{
-    (void)cell;
-    /* here [1,1]: whether x_t is row 2 of x [T,B,I], which no other step's is */
-    tl_tensor third = tl_index(tl_detach(aux[0]), 0, 2);
-    const int axes[2] = {0, 1};
-    tl_tensor off = tl_sum(tl_abs(tl_sub(tl_detach(x), third)), 2, axes, 0);
-    tl_tensor here = tl_less(off, tl_scalar(x.tape, TL_F64, 1e-9));
-    tl_tensor v[3] = {w[W], w[U], tl_where(here, tl_detach(w[BIAS]), w[BIAS])};
-    return state[0] = tl_tanh(sum_of_inputs(v, x, state[0]));
-}
-
-Test(verify, a_gradient_that_is_wrong_in_one_step_is_found_there)
-{
-    tl_verify_opts o = tl_verify_defaults();
-    tl_cell c = cell_of(clock_step);
-    tl_cell_begin(&c, clock_begin, 1);
-    o.B = 1; /* the mark is the whole batch's: of one row it does not mix rows */
-    verify(&c, 2, 3, &o, TL_ESTATE);
-    only_these_fail("b", 2);
-    tl_verify_report_close(&report);
 }
 
 /* ---- table for a paper ----------------------------------------------------------------------- */
