@@ -25,16 +25,17 @@ static void add_grad(tl_tape *tape, tl_usage *u, tl_tensor g)
     }
 }
 
-/* collect -- the usages that want a gradient: indices into tape->usages, and their tensors. */
+/* collect -- the usages that want a gradient: indices into tape->usages, and their leaves. What is
+ * bound to a parameter may depend on its leaf. */
 static int collect(tl_tape *tape, uint32_t *index, tl_tensor *in)
 {
     int n = 0;
     for (uint32_t i = 0; i < tape->nusages; i++) {
         const tl_usage *u = &tape->usages[i];
-        if (u->slot == TL_NONE || u->bound || u->param->frozen)
+        if (u->leaf == TL_NONE || u->param->frozen)
             continue;
         index[n] = i;
-        in[n++] = tl__at(tape, u->slot);
+        in[n++] = tl__at(tape, u->leaf);
     }
     return n;
 }
@@ -56,7 +57,16 @@ static int reaches(const tl_tape *tape, int n, const tl_tensor *grad)
 static int fail_unreached(tl_tape *tape, uint32_t loss, int count)
 {
     char text[160];
+    int leaves = 0;
+    for (uint32_t i = 0; i < tape->nusages; i++)
+        leaves += tape->usages[i].leaf != TL_NONE;
     tl__describe(tape, loss, text, sizeof text);
+    if (leaves > 0 && count == 0)
+        return tl_tape_fail(
+            tape, TL_ENOGRAD, "tl_backward",
+            "the loss, %s, has no gradient: all %d parameters used on this tape are "
+            "frozen",
+            text, leaves);
     if (count > 0)
         return tl_tape_fail(tape, TL_ENOGRAD, "tl_backward",
                             "the loss, %s, depends on none of the %d unfrozen parameters used on "
@@ -95,7 +105,7 @@ int tl_backward(tl_tensor loss)
     int count = collect(tape, index, in);
     tl_no_grad_open(tape);
     int code = count > 0 ? tl_grad(1, &loss, NULL, count, in, grad) : TL_OK;
-    if (code == TL_OK && (count > 0 || tape->nusages == 0) && !reaches(tape, count, grad))
+    if (code == TL_OK && !reaches(tape, count, grad))
         code = fail_unreached(tape, loss.slot, count);
     for (int i = 0; code == TL_OK && i < count; i++) {
         add_grad(tape, &tape->usages[index[i]], grad[i]);

@@ -217,9 +217,9 @@ static void move_usages(tl_cutter *c)
     tl_tape *tape = c->tape;
     for (uint32_t k = 0; k < tape->nusages; k++) {
         tl_usage *u = &tape->usages[k];
-        u->slot = moved(c, u->slot);
+        u->leaf = moved(c, u->leaf);
+        u->bound = moved(c, u->bound);
         u->grad = moved(c, u->grad);
-        u->bound = u->bound && u->slot != TL_NONE;
     }
 }
 

@@ -73,12 +73,16 @@ void tl_assign(tl_param *p, tl_tensor t)
 {
     if (p)
         queue_whole(TL_ASSIGN, &p->store, t, "tl_assign", p->name);
+    else if (t.tape)
+        tl_tape_fail(t.tape, TL_EINVAL, "tl_assign", "got no parameter but NULL");
 }
 
 void tl_keep(tl_state *s, tl_tensor t)
 {
     if (s)
         queue_whole(TL_KEEP, &s->store, t, "tl_keep", "the state");
+    else if (t.tape)
+        tl_tape_fail(t.tape, TL_EINVAL, "tl_keep", "got no state but NULL");
 }
 
 void tl_assign_rows(tl_param *p, tl_tensor idx, tl_tensor rows)

@@ -23,8 +23,9 @@ TL_API int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int ni
 
 /* tl_backward -- records the gradient of a scalar loss for every unfrozen parameter used on its
  * tape and queues it; a second call adds. An optimizer step consumes it; a commit without one adds
- * it to the stored gradients. A loss that none of the unfrozen parameters used on the tape goes into is
- * an error, TL_ENOGRAD: its gradients would be zeros. */
+ * it to the stored gradients. A loss that none of the unfrozen parameters used on the tape goes into,
+ * or a tape on which all are frozen, is an error, TL_ENOGRAD: the gradients would be zeros. Of a
+ * parameter that is bound (tl_bind) the gradient is that of the stored value. */
 TL_API int tl_backward(tl_tensor loss);
 
 /* tl_param_grad -- the gradient queued and stored for p so far as a tensor of this tape; inert, and

@@ -188,7 +188,8 @@ tl_usage *tl__usage(tl_tape *tape, tl_param *p)
         }
         u = &tape->usages[tape->nusages++];
     }
-    *u = (tl_usage){.param = p, .serial = p->serial, .slot = TL_NONE, .grad = TL_NONE};
+    *u = (tl_usage){
+        .param = p, .serial = p->serial, .leaf = TL_NONE, .bound = TL_NONE, .grad = TL_NONE};
     return u;
 }
 
@@ -209,27 +210,55 @@ static tl_tensor store_leaf(tl_tape *tape, const tl_op *op, tl_store *store)
     return t;
 }
 
-tl_tensor tl_use(tl_tape *tape, tl_param *p)
+/* usage_of -- p's entry; NULL, with the error recorded, without p. */
+static tl_usage *usage_of(tl_tape *tape, tl_param *p, const char *what)
 {
-    if (!tape || !p || tape->code)
-        return tl__inert_on(tape);
-    tl_usage *u = tl__usage(tape, p);
-    if (!u)
-        return tl__inert_on(tape);
-    if (u->slot != TL_NONE && (u->bound || tape->nodes[u->slot].version == p->store.version))
-        return tl__at(tape, u->slot);
-    tl_tensor t = store_leaf(tape, &tl_op_use, &p->store);
+    if (!tape || tape->code)
+        return NULL;
+    if (!p)
+        tl_tape_fail(tape, TL_EINVAL, what,
+                     "got no parameter but NULL (tl_params_find gives that for a name that the set "
+                     "does not have)");
+    return p ? tl__usage(tape, p) : NULL;
+}
+
+/* stored -- the leaf of the present version. */
+static tl_tensor stored(tl_tape *tape, tl_usage *u)
+{
+    tl_param *p = u->param;
+    if (u->leaf != TL_NONE && tape->nodes[u->leaf].version == p->store.version)
+        return tl__at(tape, u->leaf);
+    const tl_tensor t = store_leaf(tape, &tl_op_use, &p->store);
     if (t.tape) {
-        u->slot = t.slot;
+        u->leaf = t.slot;
         tape->nodes[t.slot].name = tl__intern(tape, p->name);
     }
     return t;
 }
 
+tl_tensor tl_use(tl_tape *tape, tl_param *p)
+{
+    tl_usage *u = usage_of(tape, p, "tl_use");
+    if (!u)
+        return tl__inert_on(tape);
+    return u->bound != TL_NONE ? tl__at(tape, u->bound) : stored(tape, u);
+}
+
+tl_tensor tl_use_stored(tl_tape *tape, tl_param *p)
+{
+    tl_usage *u = usage_of(tape, p, "tl_use_stored");
+    return u ? stored(tape, u) : tl__inert_on(tape);
+}
+
 void tl_bind(tl_tape *tape, tl_param *p, tl_tensor t)
 {
-    if (!tape || !p || tape->code)
+    tl_usage *u = usage_of(tape, p, "tl_bind");
+    if (!u)
         return;
+    if (!t.tape) {
+        tl_tape_fail(tape, TL_EINVAL, "tl_bind", "the tensor for %s is the inert tensor", p->name);
+        return;
+    }
     const tl_node *n = tl__node(t, "tl_bind");
     if (!n)
         return;
@@ -239,16 +268,21 @@ void tl_bind(tl_tape *tape, tl_param *p, tl_tensor t)
     }
     if (tl__check_store(tape, n, &p->store, "tl_bind", p->name))
         return;
-    tl_usage *u = tl__usage(tape, p);
-    if (u) {
-        u->slot = t.slot;
-        u->bound = 1;
-    }
+    u->bound = t.slot;
+}
+
+void tl_bind_clear(tl_tape *tape, tl_param *p)
+{
+    tl_usage *u = usage_of(tape, p, "tl_bind_clear");
+    if (u)
+        u->bound = TL_NONE;
 }
 
 tl_tensor tl_state_use(tl_tape *tape, tl_state *s)
 {
-    if (!tape || !s || tape->code)
+    if (tape && !tape->code && !s)
+        tl_tape_fail(tape, TL_EINVAL, "tl_state_use", "got no state but NULL");
+    if (!tape || tape->code)
         return tl__inert_on(tape);
     return store_leaf(tape, &tl_op_state, &s->store);
 }

@@ -118,9 +118,9 @@ typedef struct tl_effect {
 typedef struct tl_usage {
     tl_param *param;
     uint64_t serial; /* of that parameter */
-    uint32_t slot;   /* its leaf or bound tensor; TL_NONE */
+    uint32_t leaf;   /* of its stored value; TL_NONE */
+    uint32_t bound;  /* what tl_use gives instead (tl_bind); TL_NONE */
     uint32_t grad;   /* slot of the gradient so far (queued plus stored); TL_NONE */
-    uint8_t bound;   /* slot is a tl_bind tensor */
     uint8_t clear;   /* the stored gradient is to be dropped at commit */
     uint8_t queued;  /* grad is to be stored at commit unless a step consumes it first */
 } tl_usage;

@@ -66,9 +66,19 @@ TL_API int tl_param_is_frozen(const tl_param *p);
  * version. Inside a scan it resolves to the outermost frame. */
 TL_API tl_tensor tl_use(tl_tape *tape, tl_param *p);
 
-/* tl_bind -- on this tape, from now to reset, the parameter is this tensor (same shape and dtype).
- */
+/* tl_bind -- on this tape, from now to reset or tl_bind_clear, tl_use gives this tensor (same shape and
+ * dtype) in the parameter's place: a layer computes with weights of your own, such as those that an
+ * inner loop of training has come to.
+ *
+ *     tl_bind(tape, p, tl_sub(tl_use(tape, p), tl_scale(g, 0.1)));
+ *     tl_backward(loss)        the gradient with respect to the stored value, through the tensor
+ *     tl_grad(.., &t, ..)      with respect to the tensor itself
+ *
+ * Steps and tl_assign change the stored value, from the stored value. A parameter whose stored value
+ * was not used gets no gradient. tl_use_stored -- the stored value, whatever is bound. */
 TL_API void tl_bind(tl_tape *tape, tl_param *p, tl_tensor t);
+TL_API void tl_bind_clear(tl_tape *tape, tl_param *p);
+TL_API tl_tensor tl_use_stored(tl_tape *tape, tl_param *p);
 
 /* tl_assign -- queues: at the next commit p becomes t. Later uses on this tape are recorded against
  * the new version after the commit. Assigning twice before a commit: the later one counts. */

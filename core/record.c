@@ -153,13 +153,29 @@ int tl__given(const char *what, int n, const tl_tensor *t)
     return n >= 1 && t;
 }
 
+/* note_inert -- an inert operand among others is an error of the others' tape, if that has none: it
+ * was never set, or what was to give it failed on another tape or said no by its value. */
+static void note_inert(const char *what, int n, const tl_tensor *t, int inert)
+{
+    for (int i = 0; i < n; i++)
+        if (t[i].tape) {
+            tl_tape_fail(t[i].tape, TL_EINVAL, what,
+                         "operand %d is the inert tensor: it was never set, or comes from a call "
+                         "that failed",
+                         inert);
+            return;
+        }
+}
+
 int tl__same_tape(const char *what, int n, const tl_tensor *t)
 {
     if (!tl__given(what, n, t))
         return 0;
     for (int i = 0; i < n; i++)
-        if (!t[i].tape)
+        if (!t[i].tape) {
+            note_inert(what, n, t, i);
             return 0;
+        }
     tl_tape *tape = t[0].tape;
     for (int i = 1; i < n; i++)
         if (t[i].tape != tape) {

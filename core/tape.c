@@ -99,10 +99,10 @@ static void drop_nodes(tl_tape *tape, uint32_t mark)
     }
     for (uint32_t i = 0; i < tape->nusages; i++) {
         tl_usage *u = &tape->usages[i];
-        if (u->slot != TL_NONE && u->slot >= mark) {
-            u->slot = TL_NONE;
-            u->bound = 0;
-        }
+        if (u->leaf != TL_NONE && u->leaf >= mark)
+            u->leaf = TL_NONE;
+        if (u->bound != TL_NONE && u->bound >= mark)
+            u->bound = TL_NONE;
         if (u->grad != TL_NONE && u->grad >= mark)
             u->grad = TL_NONE;
     }

@@ -1,9 +1,10 @@
 /* tensor.h -- the handle of a value on a tape.
  *
  * 16 bytes, passed and returned by value; {0} is the inert tensor, which every function takes
- * without harm. One that a call returns after an error has no tape either (tl_tensor_ok says 0); it
- * remembers the code of the first error, which tl_eval, tl_read_*, tl_backward and tl_grad return
- * of it. A handle kept over tl_tape_reset or tl_tape_release is recognised by its generation. */
+ * without harm; as one operand beside others it is an error of their tape. One that a call returns
+ * after an error has no tape either (tl_tensor_ok says 0); it remembers the code of the first error,
+ * which tl_eval, tl_read_*, tl_backward and tl_grad return of it. A handle kept over tl_tape_reset or
+ * tl_tape_release is recognised by its generation. */
 #ifndef TL_CORE_TENSOR_H
 #define TL_CORE_TENSOR_H
 

@@ -179,8 +179,7 @@ static int record(tl_tape *tape, const tl_piece *p, const tl_tensor *in, int nou
 
 /* tl_former -- what tl_use gave of a parameter before it was set back. */
 typedef struct tl_former {
-    uint32_t usage, slot;
-    uint8_t bound;
+    uint32_t usage, bound;
 } tl_former;
 
 /* set_back -- makes tl_use give the leaves that the piece was recorded with, whatever was assigned
@@ -195,25 +194,22 @@ static int set_back(tl_tape *tape, int nin, int n, const tl_tensor *in, tl_forme
         for (int i = 0; i < n; i++) {
             const tl_node *node = &tape->nodes[in[i].slot];
             if (node->op == &tl_op_use && node->store == &u->param->store &&
-                (i >= nin || !u->bound) &&
+                (i >= nin || u->bound == TL_NONE) &&
                 (leaf == TL_NONE || node->version > tape->nodes[leaf].version))
                 leaf = in[i].slot;
         }
         if (leaf == TL_NONE)
             continue;
-        former[count++] = (tl_former){k, u->slot, u->bound};
-        u->slot = leaf;
-        u->bound = 1;
+        former[count++] = (tl_former){k, u->bound};
+        u->bound = leaf;
     }
     return count;
 }
 
 static void restore(tl_tape *tape, int count, const tl_former *former)
 {
-    for (int i = 0; i < count; i++) {
-        tape->usages[former[i].usage].slot = former[i].slot;
+    for (int i = 0; i < count; i++)
         tape->usages[former[i].usage].bound = former[i].bound;
-    }
 }
 
 /* check_used -- that the nodes from `first` on read nothing else of before than in[] and the rule's
@@ -385,9 +381,7 @@ int tl_checkpoint(tl_function fn, void *ctx, int nin, const tl_tensor *in, int n
                             "got %d inputs and %d outputs, want a function, 1 to %d and 1 to %d",
                             nin, nout, MOST_IN, MOST_OUT);
     if (!code && !tl__same_tape("tl_checkpoint", nin, in))
-        code = tl_tape_status(tape) ? tl_tape_status(tape)
-                                    : tl_tape_fail(tape, TL_EINVAL, "tl_checkpoint",
-                                                   "one of the inputs is the inert tensor");
+        code = tl_tape_status(tape);
     if (!code) {
         tl_piece p = {.fn = fn,
                       .ctx = ctx,

@@ -43,9 +43,22 @@ tl_tensor tl_grad_norm(tl_tape *tape, tl_params *params)
     return norm;
 }
 
+/* check_any -- that there is a gradient to change: after an error the tape has it. */
+static int check_any(tl_tape *tape, tl_params *params, const char *what)
+{
+    int code = tl_tape_status(tape);
+    for (int i = 0; !code && i < tl_params_count(params); i++)
+        if (gradient(tape, tl_params_at(params, i)).tape)
+            return TL_OK;
+    return code ? code
+                : tl_tape_fail(tape, TL_ENOGRAD, what,
+                               "no parameter has a gradient on this tape: tl_backward comes first");
+}
+
 tl_tensor tl_clip_grad_norm(tl_tape *tape, tl_params *params, double max_norm)
 {
-    if (!is_limit(tape, params, "tl_clip_grad_norm", max_norm))
+    if (!is_limit(tape, params, "tl_clip_grad_norm", max_norm) ||
+        check_any(tape, params, "tl_clip_grad_norm"))
         return tl__inert_on(tape);
     tl_no_grad_open(tape);
     tl_tensor norm = norm_of(tape, params), limit = tl_scalar(tape, tl_dtype_of(norm), max_norm);
@@ -62,7 +75,8 @@ tl_tensor tl_clip_grad_norm(tl_tape *tape, tl_params *params, double max_norm)
 
 void tl_clip_grad_value(tl_tape *tape, tl_params *params, double limit)
 {
-    if (!is_limit(tape, params, "tl_clip_grad_value", limit))
+    if (!is_limit(tape, params, "tl_clip_grad_value", limit) ||
+        check_any(tape, params, "tl_clip_grad_value"))
         return;
     tl_no_grad_open(tape);
     for (int i = 0; i < tl_params_count(params); i++) {

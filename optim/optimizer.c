@@ -131,7 +131,7 @@ static void step_whole(tl_optim *o, tl_tape *tape, tl_param *p, const tl_kept *k
     tl_tensor slot[TL_RULE_SLOTS];
     for (int i = 0; i < o->rule->nslots; i++)
         slot[i] = tl_use(tape, k->slot[i]);
-    tl_assign(p, o->rule->update(o->opts, o->lr, t, tl_use(tape, p), g, slot));
+    tl_assign(p, o->rule->update(o->opts, o->lr, t, tl_use_stored(tape, p), g, slot));
     for (int i = 0; i < o->rule->nslots; i++)
         tl_assign(k->slot[i], slot[i]);
 }
@@ -141,7 +141,7 @@ static void step_whole(tl_optim *o, tl_tape *tape, tl_param *p, const tl_kept *k
 static void step_rows(tl_optim *o, tl_tape *tape, tl_param *p, const tl_kept *k, int64_t t,
                       tl_tensor g, tl_tensor idx)
 {
-    tl_tensor slot[TL_RULE_SLOTS], rows = tl_gather(tl_use(tape, p), idx);
+    tl_tensor slot[TL_RULE_SLOTS], rows = tl_gather(tl_use_stored(tape, p), idx);
     for (int i = 0; i < o->rule->nslots; i++)
         slot[i] = tl_gather(tl_use(tape, k->slot[i]), idx);
     tl_assign_rows(p, idx, o->rule->update(o->opts, o->lr, t, rows, g, slot));
@@ -200,10 +200,9 @@ int tl_optim_step(tl_optim *o, tl_tape *tape)
     tl_no_grad_close(tape);
     tl_scope_close(tape);
     if (stepped == 0)
-        tl__log("%s: no parameter has a gradient on this tape: did you forget tl_backward, or call "
-                "it on "
-                "another tape?",
-                o->rule->name);
+        return tl_tape_fail(tape, TL_ENOGRAD, o->rule->name,
+                            "no parameter has a gradient on this tape: did you forget tl_backward, "
+                            "or call it on another tape?");
     return tl_commit(tape);
 }
 

@@ -45,8 +45,8 @@ TL_API void tl_optim_free(tl_optim *optim);
 /* tl_optim_step -- one step for every unfrozen parameter that has a gradient (tl_backward): records
  * the rule under no_grad, queues the assignments, clears the gradients, commits. Other queued
  * effects (kept states) are committed with it. Returns TL_OK or the tape's code; then no parameter
- * and no state of the optimizer has changed. Errors of its own: TL_ERANGE for a learning rate that
- * is negative or not finite. */
+ * and no state of the optimizer has changed. Errors of its own: TL_ENOGRAD if no parameter has a
+ * gradient; TL_ERANGE for a learning rate that is negative or not finite. */
 TL_API int tl_optim_step(tl_optim *optim, tl_tape *tape);
 
 /* tl_optim_lr, tl_optim_set_lr -- the learning rate; changing it costs nothing (it is no part of a

@@ -108,7 +108,7 @@ tl_tensor tl_grad_scaled(void *ctx, tl_tape *tape, tl_param *p, tl_tensor g)
 
 tl_tensor tl_grad_decayed(void *ctx, tl_tape *tape, tl_param *p, tl_tensor g)
 {
-    return tl_add(g, scaled(ctx, "tl_grad_decayed", tl_use(tape, p)));
+    return tl_add(g, scaled(ctx, "tl_grad_decayed", tl_use_stored(tape, p)));
 }
 
 tl_tensor tl_grad_noisy(void *ctx, tl_tape *tape, tl_param *p, tl_tensor g)

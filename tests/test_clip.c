@@ -75,11 +75,15 @@ Test(clip, frozen_parameters_do_not_count)
     cr_assert(fabs(tl_item(tl_grad_norm(o.tape, o.params)) - sqrt(square)) < 1e-13);
 }
 
-Test(clip, without_gradients_the_norm_is_zero)
+Test(clip, without_gradients_there_is_nothing_to_clip)
 {
     tl_params *empty = tl_params_new(TL_F64);
-    cr_assert_eq(tl_item(tl_clip_grad_norm(o.tape, empty, 1)), 0);
-    tl_clip_grad_value(o.tape, empty, 1);
+    cr_assert_eq(tl_item(tl_grad_norm(o.tape, empty)), 0);
     cr_assert_eq(tl_tape_status(o.tape), TL_OK);
+    cr_assert_null(tl_clip_grad_norm(o.tape, empty, 1).tape);
+    cr_assert_eq(tl_tape_status(o.tape), TL_ENOGRAD);
+    tl_tape_reset(o.tape);
+    tl_clip_grad_value(o.tape, empty, 1);
+    cr_assert_eq(tl_tape_status(o.tape), TL_ENOGRAD);
     tl_params_free(empty);
 }

@@ -347,9 +347,12 @@ Test(life, backward_twice_adds_and_a_commit_without_a_step_stores)
 Test(life, a_frozen_parameter_gets_no_gradient)
 {
     world k = world_new();
+    tl_param *b = tl_param_new(k.set, "b", tl_shape1(4), NULL);
     tl_param_freeze(k.w, 1);
-    cr_assert_eq(tl_backward(tl_sum_all(tl_use(k.tape, k.w))), TL_OK);
+    cr_assert_eq(
+        tl_backward(tl_add(tl_sum_all(tl_use(k.tape, k.w)), tl_sum_all(tl_use(k.tape, b)))), TL_OK);
     cr_assert(!tl_tensor_ok(tl_param_grad(k.tape, k.w)));
+    cr_assert(tl_tensor_ok(tl_param_grad(k.tape, b)));
     cr_assert_eq(tl_tape_status(k.tape), TL_OK);
     world_free(k);
 }
@@ -380,11 +383,33 @@ Test(life, a_bound_tensor_stands_for_the_parameter_until_reset)
     tl_tensor g, y = tl_sum_all(tl_use(k.tape, k.w));
     cr_assert_eq(tl_grad(1, &y, NULL, 1, &half, &g), TL_OK);
     cr_assert_float_eq(tl_item(tl_sum_all(g)), 12.0, 0);
+    tl_bind_clear(k.tape, k.w);
+    cr_assert_neq(tl_use(k.tape, k.w).slot, half.slot);
+    tl_bind(k.tape, k.w, half);
     cr_assert_eq(tl_tape_reset(k.tape), TL_OK);
     tl_use(k.tape, k.w);
     float v[12];
     cr_assert_eq(tl_read_f32(tl_use(k.tape, k.w), v, 12), TL_OK);
     cr_assert_float_eq(v[0], -0.5f, 1e-7);
+    world_free(k);
+}
+
+/* w' = w - r w^2 in the place of w: the gradient of sum(3 w') is by w, and a step starts from w. */
+Test(life, a_gradient_goes_through_a_bound_tensor_to_the_stored_value)
+{
+    world k = world_new();
+    float before[12], after[12];
+    get(k, before);
+    const tl_tensor w = tl_use(k.tape, k.w);
+    tl_bind(k.tape, k.w, tl_sub(w, tl_scale(tl_square(w), 0.1)));
+    cr_assert_eq(tl_use_stored(k.tape, k.w).slot, w.slot);
+    cr_assert_eq(tl_backward(tl_sum_all(tl_scale(tl_use(k.tape, k.w), 3))), TL_OK);
+    tl_assign(k.w, tl_sub(tl_use_stored(k.tape, k.w), tl_param_grad(k.tape, k.w)));
+    tl_set_param_grad(k.tape, k.w, (tl_tensor){0});
+    cr_assert_eq(tl_commit(k.tape), TL_OK, "%s", tl_tape_error(k.tape));
+    get(k, after);
+    for (int i = 0; i < 12; i++)
+        cr_assert_float_eq(after[i], before[i] - 3 * (1 - 0.2f * before[i]), 1e-5);
     world_free(k);
 }
 

@@ -14,6 +14,8 @@ static int two_tapes_second(tl_tape *tape, tl_err *err)
     return of_the_other(tape, other, err);
 }
 
+RECORDS(inert_operand, tl_add(tl_zeros(tape, TL_F32, tl_shape1(2)), (tl_tensor){0}))
+
 static int dead_named(tl_tape *tape, tl_err *err)
 {
     (void)err;
@@ -147,6 +149,8 @@ static const row rows[] = {
     ROW(no_pieces, EINVAL, "concat: no operands (NULL), want 2"),
     ROW(stack_of_none, EINVAL, "stack: got -1 operands, want 1 or more"),
     ROW(no_descriptor, EINVAL, "tl_record: the descriptor of this operation is NULL"),
+    ROW(inert_operand, EINVAL,
+        "add: operand 1 is the inert tensor: it was never set, or comes from a call that failed"),
     ROW(dead_named, EDEAD,
         "tanh: h, recorded in encoder at step 0, is gone: its tape was reset or released (carry "
         "values over with tl_keep, or read them before)"),

@@ -44,6 +44,15 @@ RETURNS(grad_seed_dtype, grad_seed_with(tape, tl_zeros(tape, TL_F64, tl_shape2(2
 
 RETURNS(backward_no_parameter, tl_backward(tl_zeros(tape, TL_F32, tl_shape0())))
 RETURNS(backward_unreached, tl_backward(tl_sum_all(tl_detach(tl_use(tape, weight)))))
+static int backward_frozen(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_param_freeze(weight, 1);
+    const int code = tl_backward(tl_sum_all(tl_use(tape, weight)));
+    tl_param_freeze(weight, 0);
+    return code;
+}
+
 RETURNS(backward_shape, tl_backward(zeros(tape, 2, 3)))
 
 static int backward_in_scan(tl_tape *tape, tl_err *err)
@@ -60,6 +69,8 @@ RECORDS(set_grad_tape, tl_set_param_grad(tape, weight, elsewhere()))
 
 /* ---- effects --------------------------------------------------------------------------------- */
 
+RECORDS(assign_nothing, tl_assign(NULL, zeros(tape, 2, 3)))
+RECORDS(keep_nothing, tl_keep(NULL, zeros(tape, 2, 3)))
 RECORDS(assign_shape, tl_assign(weight, zeros(tape, 2, 3)))
 RECORDS(assign_rows_shapes, tl_assign_rows(weight, ints(tape, 3), zeros(tape, 3, 2)))
 RECORDS(assign_rows_dtypes, tl_assign_rows(weight, tl_zeros(tape, TL_F32, tl_shape1(3)),
@@ -109,6 +120,9 @@ static const row rows[] = {
         "this "
         "tape (was it recorded inside tl_no_grad, or of tensors that went through tl_detach or "
         "tl_state_use?)"),
+    ROW(backward_frozen, ENOGRAD,
+        "tl_backward: the loss, ~ (reshape), has no gradient: all 1 parameters used on this tape "
+        "are frozen"),
     ROW(backward_shape, ESHAPE,
         "tl_backward: the loss has shape [2,3], want a single number (take a sum or mean, or use "
         "tl_grad)"),
@@ -116,6 +130,8 @@ static const row rows[] = {
     ROW(set_grad_shape, ESHAPE, "tl_set_param_grad: got f32 [2,3], but W is f32 [2]"),
     ROW(set_grad_dtype, EDTYPE, "tl_set_param_grad: got f64 [2], but W is f32 [2]"),
     ROW(set_grad_tape, ETAPE, "tl_set_param_grad: the gradient for W lives on another tape"),
+    ROW(assign_nothing, EINVAL, "tl_assign: got no parameter but NULL"),
+    ROW(keep_nothing, EINVAL, "tl_keep: got no state but NULL"),
     ROW(assign_shape, ESHAPE, "tl_assign: got f32 [2,3], but W is f32 [2]"),
     ROW(assign_rows_shapes, ESHAPE,
         "tl_assign_rows: got indices [3], rows [3,2] for W [2], want [n], [n,...] for [V,...]"),

@@ -464,7 +464,9 @@ static const row rows[] = {
     ROW(checkpoint_code, EIO, "tl_checkpoint: the function returned -10 (input or output failed)"),
     ROW(checkpoint_unset, EINVAL,
         "tl_checkpoint: the function left output 0 unset, or set it to a tensor of another tape"),
-    ROW(checkpoint_inert, EINVAL, "tl_checkpoint: one of the inputs is the inert tensor"),
+    ROW(checkpoint_inert, EINVAL,
+        "tl_checkpoint: operand 1 is the inert tensor: it was never set, or comes from a call "
+        "that failed"),
     ROW(checkpoint_counts, EINVAL,
         "tl_checkpoint: got 25 inputs and 1 outputs, want a function, 1 to 24 and 1 to 16"),
     ROW(checkpoint_uses_much, EINVAL,

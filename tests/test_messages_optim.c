@@ -8,6 +8,21 @@ static tl_params *fresh(void)
     return set = tl_params_new(TL_F32);
 }
 
+/* step_of -- of an optimizer whose parameter has no gradient. */
+static int step_of(tl_tape *tape)
+{
+    tl_params *set = tl_params_new(TL_F32);
+    tl_param_new(set, "w", tl_shape1(2), NULL);
+    tl_optim *sgd = tl_sgd_new(set, NULL, NULL);
+    const int code = tl_optim_step(sgd, tape);
+    tl_optim_free(sgd);
+    tl_params_free(set);
+    return code;
+}
+
+RETURNS(step_early, step_of(tape))
+RECORDS(clip_early, tl_clip_grad_norm(tape, fresh(), 1))
+
 static int sgd_bad(tl_tape *tape, tl_err *err)
 {
     (void)tape;
@@ -203,6 +218,11 @@ RETURNS(grads_no_such, tl_transform_grads(tape, named(1), "c", tl_grad_centred, 
 RETURNS(grads_no_params, tl_transform_grads(tape, NULL, "c", tl_grad_centred, NULL))
 
 static const row rows[] = {
+    ROW(step_early, ENOGRAD,
+        "sgd: no parameter has a gradient on this tape: did you forget tl_backward, or call it on "
+        "another tape?"),
+    ROW(clip_early, ENOGRAD,
+        "tl_clip_grad_norm: no parameter has a gradient on this tape: tl_backward comes first"),
     ROW(sgd_bad, EINVAL,
         "sgd: got momentum 0, dampening 0, nesterov 1; want momentum >= 0, and with nesterov "
         "momentum > 0 and dampening 0"),

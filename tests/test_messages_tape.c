@@ -10,6 +10,9 @@ RECORDS(broadcast_too_large, tl_broadcast_to(tl_scalar(tape, TL_F32, 0), tl_shap
 RECORDS(zeros_too_large, tl_zeros(tape, TL_F32, tl_shape2(INT64_MAX / 2, INT64_MAX / 2)))
 RECORDS(outer_too_large, tl_outer(tl_zeros(tape, TL_F32, tl_shape1(INT64_MAX / 16)),
                                   tl_zeros(tape, TL_F32, tl_shape1(INT64_MAX / 16))))
+RECORDS(state_use_nothing, tl_state_use(tape, NULL))
+RECORDS(use_nothing, tl_use(tape, NULL))
+RECORDS(bind_inert, tl_bind(tape, weight, (tl_tensor){0}))
 RECORDS(bind_shape, tl_bind(tape, weight, tl_zeros(tape, TL_F32, tl_shape1(3))))
 RECORDS(bind_dtype, tl_bind(tape, weight, tl_zeros(tape, TL_F64, tl_shape1(2))))
 RECORDS(bind_tape, tl_bind(tape, weight, elsewhere()))
@@ -148,6 +151,11 @@ static const row rows[] = {
         "tl_full: invalid or too large shape [4611686018427387903,4611686018427387903]"),
     ROW(outer_too_large, ESHAPE,
         "contract: invalid or too large shape [576460752303423487,576460752303423487]"),
+    ROW(state_use_nothing, EINVAL, "tl_state_use: got no state but NULL"),
+    ROW(use_nothing, EINVAL,
+        "tl_use: got no parameter but NULL (tl_params_find gives that for a name that the set does "
+        "not have)"),
+    ROW(bind_inert, EINVAL, "tl_bind: the tensor for W is the inert tensor"),
     ROW(bind_shape, ESHAPE, "tl_bind: got f32 [3], but W is f32 [2]"),
     ROW(bind_dtype, EDTYPE, "tl_bind: got f64 [2], but W is f32 [2]"),
     ROW(bind_tape, ETAPE, "tl_bind: the tensor for W lives on another tape"),
