@@ -187,14 +187,21 @@ static uint32_t asked(const tl_probe *p, tl_tensor g, uint32_t reads)
     return given & a.need;
 }
 
+static int lowest(uint32_t bits)
+{
+    int i = 0;
+    while (bits && !(bits >> i & 1u))
+        i++;
+    return i;
+}
+
 /* check_reads -- gives the rule everything, then all but one thing that `reads` does not name. */
 static int check_reads(tl_probe *p)
 {
     const uint32_t every = ((1u << p->s.nin) - 1) | TL_READS_OUT;
     const tl_tensor g = cotangent(p, p->tape, p->s.dtype);
     const uint32_t all = asked(p, g, every);
-    char lost[80] = "";
-    uint32_t without = 0;
+    char lost[80] = "", why[400] = "";
     if (tl_tape_status(p->tape)) /* the check of the gradient says what it is */
         return TL_OK;
     for (int i = 0; i <= p->s.nin; i++) {
@@ -202,24 +209,23 @@ static int check_reads(tl_probe *p)
         const size_t used = strlen(lost);
         if (p->op->reads & it)
             continue;
-        const uint32_t rest = asked(p, g, every & ~it), less = all & ~rest;
+        const uint32_t less = all & ~asked(p, g, every & ~it);
         const int fails = tl_tape_status(p->tape) != TL_OK;
-        without |= less;
-        if (it == TL_READS_OUT && (less || fails))
+        if (!less && !fails)
+            continue;
+        if (it == TL_READS_OUT)
             snprintf(lost + used, sizeof lost - used, "%sTL_READS_OUT", used ? " | " : "");
-        else if (less || fails)
+        else
             snprintf(lost + used, sizeof lost - used, "%sTL_READS(%d)", used ? " | " : "", i);
-        if (fails)
-            return tell(p, TL_ENOGRAD, "reads: the rule needs %s, which `reads` does not name: %s",
-                        lost, tl_tape_error(p->tape));
+        if (used == 0 && fails)
+            snprintf(why, sizeof why, "%s", tl_tape_error(p->tape));
+        else if (used == 0)
+            snprintf(why, sizeof why, "it gets that inert, and the gradient of operand %d is 0",
+                     lowest(less));
+        p->tape->code = TL_OK; /* for the next */
     }
-    int first = 0;
-    while (without && !(without >> first & 1u))
-        first++;
-    return without ? tell(p, TL_ENOGRAD,
-                          "reads: the rule needs %s, which `reads` does not name: it gets that "
-                          "inert, and the gradient of operand %d is 0",
-                          lost, first)
+    return lost[0] ? tell(p, TL_ENOGRAD,
+                          "reads: the rule needs %s, which `reads` does not name: %s", lost, why)
                    : TL_OK;
 }
 
