@@ -23,6 +23,7 @@ typedef struct tl_cutter {
     tl_node *node; /* those that stay, written anew */
     tl_buf **buf;  /* values of at[] by number, where they lay in larger buffers */
     tl_arena arena;
+    tl_marks *marks; /* of the tape after it */
 } tl_cutter;
 
 static const char what[] = "tl_cut";
@@ -164,7 +165,7 @@ static void move_nodes(tl_cutter *c)
         const tl_node *n = &tape->nodes[slot];
         const uint32_t to = c->to[slot];
         tape->generations[slot]++;
-        tape->last[slot] = (tl_tenant){n->name ? n->name : n->op->name, tape->steps, n->scope};
+        tape->last[slot] = (tl_tenant){n->name ? n->name : n->op->name, tape->steps, n->scope, 1};
         if (to == TL_NONE || c->buf[to])
             tl__buf_unref(n->buf);
         if (to != TL_NONE && c->buf[to])
@@ -235,6 +236,9 @@ static void change(tl_cutter *c)
     move_nodes(c);
     move_frames(c, before);
     move_usages(c);
+    tl__marks_free(tape->marks);
+    tape->marks = c->marks;
+    c->marks = NULL;
 }
 
 /* ---- the call -------------------------------------------------------------------------------- */
@@ -266,7 +270,8 @@ static int open_cutter(tl_cutter *c, tl_tape *tape)
     c->frame = tl__calloc((size_t)tape->nframes + 1, sizeof *c->frame);
     c->open = tl__calloc(n, sizeof *c->open);
     c->leaf = tl__calloc(n, 1);
-    return c->to && c->frame && c->open && c->leaf ? TL_OK : TL_ENOMEM;
+    c->marks = tl__marks_new();
+    return c->to && c->frame && c->open && c->leaf && c->marks ? TL_OK : TL_ENOMEM;
 }
 
 static void close_cutter(tl_cutter *c, int done)
@@ -274,6 +279,7 @@ static void close_cutter(tl_cutter *c, int done)
     for (uint32_t k = 0; !done && c->buf && k < c->nkept; k++)
         tl__buf_unref(c->buf[k]);
     tl__arena_close(&c->arena);
+    tl__marks_free(c->marks);
     tl__free(c->to);
     tl__free(c->frame);
     tl__free(c->open);

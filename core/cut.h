@@ -19,7 +19,7 @@ TL_BEGIN_DECLS
  *                 all their results
  *   return        TL_OK; at[] and keep[] are handles of the same values in their new places. All
  *                 other tensors and all scans of this tape are dead after it, like after
- *                 tl_tape_reset
+ *                 tl_tape_reset, and marks are none any more: tl_tape_release refuses them
  *
  * With it truncated backpropagation over k2 steps every k1 < k2 steps runs each step forward once:
  * evaluate a step's values when it is recorded, take the gradient (tl_grad, read, tl_tape_release

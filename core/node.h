@@ -12,6 +12,7 @@
 #ifndef TL_CORE_NODE_H
 #define TL_CORE_NODE_H
 
+#include "core/marks.h"
 #include "core/memory.h"
 #include "core/op.h"
 #include "core/param.h"
@@ -130,6 +131,7 @@ typedef struct tl_tenant {
     const char *name; /* or its operation's */
     uint64_t step;
     uint32_t scope;
+    uint8_t was_cut; /* tl_cut ended it */
 } tl_tenant;
 
 typedef struct tl_plan_cache tl_plan_cache; /* plan/cache.h */
@@ -139,6 +141,7 @@ struct tl_tape {
     tl_node *nodes;
     uint32_t *generations; /* of each slot ever used */
     tl_tenant *last;       /* each slot's previous one */
+    tl_marks *marks;       /* since tl_cut; NULL: the tape was not cut */
     uint32_t nnodes, nodes_capacity, slots_capacity;
     tl_frame *frames;
     uint32_t nframes, frames_capacity;

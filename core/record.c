@@ -123,13 +123,17 @@ static void fail_dead(tl_tensor t, const char *what)
         tape->generations[t.slot] == t.generation + 1) {
         const tl_tenant *last = &tape->last[t.slot];
         const char *scope = tape->scopes[last->scope];
-        tl_tape_fail(tape, TL_EDEAD, what,
-                     "%s, recorded%s%s at step %llu, is gone: its tape was reset or released "
-                     "(carry values over with tl_keep, or read them before)",
-                     last->name, scope[0] ? " in " : "", scope, (unsigned long long)last->step);
+        tl_tape_fail(tape, TL_EDEAD, what, "%s, recorded%s%s at step %llu, is gone: %s", last->name,
+                     scope[0] ? " in " : "", scope, (unsigned long long)last->step,
+                     last->was_cut
+                         ? "tl_cut ended it (name in keep[] what is to stay, and go on with "
+                           "the handles that are in at[] and keep[] after it)"
+                         : "its tape was reset or released (carry values over with "
+                           "tl_keep, or read them before)");
     } else {
         tl_tape_fail(tape, TL_EDEAD, what,
-                     "slot %u of an earlier step is gone: its tape was reset or released", t.slot);
+                     "slot %u of an earlier step is gone: its tape was reset, released or cut",
+                     t.slot);
     }
 }
 

@@ -174,6 +174,24 @@ tl_tensor tl__sweep_sum(tl_sweep *w, uint32_t p)
 
 /* ---- the backward pass ----------------------------------------------------------------------- */
 
+tl_tensor tl__fit_grad(const tl_op *op, uint32_t i, tl_tensor d, tl_dtype dtype, tl_shape shape)
+{
+    const tl_shape got = tl_shape_of(d);
+    tl_shape both;
+    char text[2][TL_SHAPE_TEXT];
+    if (tl_dtype_of(d) == dtype && tl_shape_equal(got, shape))
+        return d;
+    if (tl_dtype_of(d) == dtype && tl_shape_broadcast(got, shape, &both) == TL_OK &&
+        tl_shape_equal(both, got))
+        return tl_sum_to(d, shape);
+    return tl_fail_tensor(
+        d, tl_dtype_of(d) == dtype ? TL_ESHAPE : TL_EDTYPE, op->name,
+        "its rule gave operand %u a gradient of %s %s, want %s %s, or a shape that "
+        "this one repeats to",
+        i, tl_dtype_name(tl_dtype_of(d)), tl_shape_text(got, text[0], sizeof text[0]),
+        tl_dtype_name(dtype), tl_shape_text(shape, text[1], sizeof text[1]));
+}
+
 /* call_rule -- asks the operation for the gradients of its operands and hands them on. position,
  * shape, dtype, d and in have room for nin. */
 static void call_rule(tl_sweep *w, const tl_node *n, tl_adj *a, uint32_t slot, tl_shape *shape,
@@ -201,10 +219,8 @@ static void call_rule(tl_sweep *w, const tl_node *n, tl_adj *a, uint32_t slot, t
         return;
     n->op->adjoint(a);
     for (uint32_t i = 0; i < n->nin && !tape->code; i++)
-        if (d[i].tape && tl__sweep_flags(w, n->in[i])) {
-            const int fits = tl_shape_equal(tl_shape_of(d[i]), shape[i]);
-            tl__sweep_add(w, n->in[i], fits ? d[i] : tl_sum_to(d[i], shape[i]), TL_NONE);
-        }
+        if (d[i].tape && tl__sweep_flags(w, n->in[i]))
+            tl__sweep_add(w, n->in[i], tl__fit_grad(n->op, i, d[i], dtype[i], shape[i]), TL_NONE);
 }
 
 /* visit -- the gradient g of one node goes to its operands. */

@@ -97,6 +97,10 @@ int tl__check_like(tl_tape *tape, const char *what, const char *role, const tl_t
                    const char *as, int n, const tl_tensor *like);
 int tl__no_room(tl_tape *tape, const char *what, const char *results, int n);
 
+/* tl__fit_grad -- d, which the rule of `op` gave for operand i, as a gradient of this dtype and
+ * shape: summed back if the rule left it broadcast. The sticky error if it is no such gradient. */
+tl_tensor tl__fit_grad(const tl_op *op, uint32_t i, tl_tensor d, tl_dtype dtype, tl_shape shape);
+
 /* tl__scan_adjoint -- the adjoint of a loop at level w, its results' gradients being there. */
 void tl__scan_adjoint(tl_sweep *w, uint32_t position);
 

@@ -11,6 +11,7 @@
 
 #include "core/grad.h"
 #include "core/space.h"
+#include "core/sweep.h"
 
 #include <string.h>
 
@@ -92,8 +93,8 @@ static tl_tensor transposed(tl_tape *tape, const tl_node *n, tl_tensor y, const 
         a.out = y;
     n->op->adjoint(&a);
     for (uint32_t i = 0; i < n->nin && !tape->code; i++)
-        if (o->d[i].tape && !tl_shape_equal(tl_shape_of(o->d[i]), o->shape[i]))
-            o->d[i] = tl_sum_to(o->d[i], o->shape[i]);
+        if (o->d[i].tape && o->t[i].tape)
+            o->d[i] = tl__fit_grad(n->op, i, o->d[i], o->dtype[i], o->shape[i]);
     tape->no_grad = no_grad;
     tl_tensor sum = {0};
     for (uint32_t i = 0; i < n->nin && !tape->code; i++) {

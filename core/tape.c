@@ -81,7 +81,7 @@ static void drop_nodes(tl_tape *tape, uint32_t mark)
         tl_node *n = &tape->nodes[s];
         tl__buf_unref(n->buf);
         tape->generations[s]++;
-        tape->last[s] = (tl_tenant){n->name ? n->name : n->op->name, tape->steps, n->scope};
+        tape->last[s] = (tl_tenant){n->name ? n->name : n->op->name, tape->steps, n->scope, 0};
     }
     tl__arena_release(&tape->arena, tape->nodes[mark].arena);
     tape->nnodes = mark;
@@ -138,6 +138,7 @@ void tl_tape_free(tl_tape *tape)
     tl__free(tape->nodes);
     tl__free(tape->generations);
     tl__free(tape->last);
+    tl__marks_free(tape->marks);
     tl__free(tape->effects);
     tl__free(tape->usages);
     tl__free(tape);
@@ -193,6 +194,8 @@ int tl_tape_reset(tl_tape *tape)
     tape->nframes = 1;
     tape->scope = 0;
     tape->steps++;
+    tl__marks_free(tape->marks);
+    tape->marks = NULL;
     tape->code = TL_OK;
     tape->message[0] = '\0';
     return TL_OK;
@@ -200,7 +203,10 @@ int tl_tape_reset(tl_tape *tape)
 
 uint32_t tl_tape_mark(const tl_tape *tape)
 {
-    return tape ? tape->nnodes : 0;
+    if (!tape)
+        return 0;
+    tl__marks_add(tape->marks, tape->nnodes);
+    return tape->nnodes;
 }
 
 int tl_tape_release(tl_tape *tape, uint32_t mark)
@@ -212,9 +218,16 @@ int tl_tape_release(tl_tape *tape, uint32_t mark)
     if (mark > tape->nnodes)
         return tl__fail(NULL, TL_EINVAL, "tl_tape_release: mark %u, but only %u nodes are recorded",
                         mark, tape->nnodes);
+    if (!tl__marks_have(tape->marks, mark))
+        return tl__fail(
+            NULL, TL_EINVAL,
+            "tl_tape_release: mark %u was not taken after tl_cut, which moved the nodes "
+            "(take it behind the cut; 0 releases all)",
+            mark);
     int code = tl__release_allowed(tape, mark, "tl_tape_release");
     if (code)
         return code;
+    tl__marks_drop(tape->marks, mark);
     drop_nodes(tape, mark);
     return TL_OK;
 }

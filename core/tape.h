@@ -38,7 +38,8 @@ TL_API void tl_tape_free(tl_tape *tape);
 TL_API int tl_tape_reset(tl_tape *tape);
 
 /* tl_tape_mark, tl_tape_release -- release drops all that was recorded after the mark. Refused like
- * reset. */
+ * reset. TL_EINVAL for what is no mark: a number above that of the nodes; after tl_cut, which moves
+ * the nodes, one from before it (0, the empty tape, always is one). */
 TL_API uint32_t tl_tape_mark(const tl_tape *tape);
 TL_API int tl_tape_release(tl_tape *tape, uint32_t mark);
 

@@ -365,6 +365,8 @@ static int checkpoint(tl_tape *tape, tl_piece *p, const tl_tensor *in, int nout,
                                 "the function left output %d unset, or set it to a tensor of "
                                 "another tape",
                                 k);
+    if (n > 0 && tl__custom_outputs("tl_checkpoint", nout, value))
+        return tl_tape_status(tape);
     return n > 0 ? tl__custom_grad(n, all, nout, value, &rule, sizeof *p / sizeof(double), out)
                  : tl_tape_status(tape);
 }

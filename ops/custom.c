@@ -77,17 +77,21 @@ static void parted(tl_tensor all, const int64_t *i, tl_tensor *out)
     }
 }
 
-/* fits -- whether a gradient has the operand's shape, or one that broadcasting makes of it. */
+/* fits -- whether a gradient has the operand's dtype and shape; the shape may be one that broadcasting
+ * makes of it. */
 static int fits(const tl_adj *a, const char *name, int i, tl_tensor d)
 {
     char text[2][TL_SHAPE_TEXT];
     tl_shape both;
     const tl_shape got = tl_shape_of(d), want = a->in_shape[i + 1];
-    if (tl_shape_broadcast(got, want, &both) == TL_OK && tl_shape_equal(both, got))
+    const tl_dtype dtype = a->in_dtype[i + 1];
+    if (tl_dtype_of(d) == dtype && tl_shape_broadcast(got, want, &both) == TL_OK &&
+        tl_shape_equal(both, got))
         return 1;
-    tl_tape_fail(d.tape, TL_ESHAPE, name, "the rule's gradient of input %d is %s, want %s", i,
-                 tl_shape_text(got, text[0], sizeof text[0]),
-                 tl_shape_text(want, text[1], sizeof text[1]));
+    tl_tape_fail(d.tape, tl_dtype_of(d) == dtype ? TL_ESHAPE : TL_EDTYPE, name,
+                 "the rule's gradient of input %d is %s %s, want %s %s", i,
+                 tl_dtype_name(tl_dtype_of(d)), tl_shape_text(got, text[0], sizeof text[0]),
+                 tl_dtype_name(dtype), tl_shape_text(want, text[1], sizeof text[1]));
     return 0;
 }
 
@@ -151,6 +155,21 @@ const tl_op tl_op_custom = {
     .cases = custom_cases,
 };
 
+int tl__custom_outputs(const char *what, int nout, const tl_tensor *out)
+{
+    for (int k = 0; k < nout; k++) {
+        const tl_dtype got = tl_dtype_of(out[k]), first = tl_dtype_of(out[0]);
+        if (got == TL_I32)
+            return tl_tape_fail(out[k].tape, TL_EDTYPE, what, "output %d is i32, want f32 or f64",
+                                k);
+        if (got != first)
+            return tl_tape_fail(out[k].tape, TL_EDTYPE, what,
+                                "output %d is %s, want %s as output 0", k, tl_dtype_name(got),
+                                tl_dtype_name(first));
+    }
+    return TL_OK;
+}
+
 /* check -- the tensors that tl_custom_grad was given. */
 static int check(tl_tape *tape, int nin, const tl_tensor *in, int nout, const tl_tensor *out,
                  const tl_custom_rule *rule)
@@ -167,13 +186,7 @@ static int check(tl_tape *tape, int nin, const tl_tensor *in, int nout, const tl
         return tl_tape_status(tape)
                    ? tl_tape_status(tape)
                    : tl_tape_fail(tape, TL_EINVAL, what, "one of the tensors is the inert tensor");
-    for (int k = 0; k < nout; k++)
-        if (tl_dtype_of(out[k]) == TL_I32 || tl_dtype_of(out[k]) != tl_dtype_of(out[0]))
-            return tl_tape_fail(tape, TL_EDTYPE, what,
-                                "output %d is %s, output 0 %s, want f32 or f64, and all the same",
-                                k, tl_dtype_name(tl_dtype_of(out[k])),
-                                tl_dtype_name(tl_dtype_of(out[0])));
-    return TL_OK;
+    return tl__custom_outputs(what, nout, out);
 }
 
 int tl_custom_grad(int nin, const tl_tensor *in, int nout, const tl_tensor *out,

@@ -46,8 +46,9 @@ typedef struct tl_custom_rule {
  *
  * Several outputs are put side by side, which copies them; one is a view.
  * Errors: TL_EINVAL for counts below 1, above 24 inputs or 16 outputs, or no rule; TL_EDTYPE for
- * outputs that are i32 or of two dtypes; TL_ESHAPE, when the gradient is asked for, if d[i] does not
- * have the shape of in[i]. Returns TL_OK or the sticky error; after one all results are inert. */
+ * outputs that are i32 or of two dtypes; TL_ESHAPE or TL_EDTYPE, when the gradient is asked for, if
+ * d[i] does not have the shape or the dtype of in[i]. Returns TL_OK or the sticky error; after one
+ * all results are inert. */
 TL_API int tl_custom_grad(int nin, const tl_tensor *in, int nout, const tl_tensor *out,
                           const tl_custom_rule *rule, tl_tensor *result);
 
@@ -64,6 +65,10 @@ TL_API tl_tensor tl_grad_clip(tl_tensor t, double lo, double hi);
 /* tl_straight_through -- the value of `value`, whose gradient goes to t as it is: for rounding,
  * thresholds and draws. Shapes and dtypes must be equal. Source: Bengio et al. 2013, section 4. */
 TL_API tl_tensor tl_straight_through(tl_tensor value, tl_tensor t);
+
+/* tl__custom_outputs -- TL_OK if the outputs are floating and of one dtype, else the sticky
+ * error. */
+int tl__custom_outputs(const char *what, int nout, const tl_tensor *out);
 
 /* tl__custom_grad -- the same with a ctx of `doubles` numbers that is copied into the node. */
 TL_API int tl__custom_grad(int nin, const tl_tensor *in, int nout, const tl_tensor *out,

@@ -218,7 +218,35 @@ Test(cut, values_stay_and_gradients_end)
         cr_assert_eq(slope[k], before[k] + before[k]);
     cr_assert(!tl_tensor_ok(old));
     tl_exp(old);
-    assert_fails(tape, TL_EDEAD, "is gone: its tape was reset or released");
+    assert_fails(tape, TL_EDEAD, "is gone: tl_cut ended it");
+    tl_tape_free(tape);
+}
+
+/* Marks of before are refused, also where the number is one that a mark could have; those of after
+ * work, and so does 0. */
+Test(cut, marks_from_before_are_none)
+{
+    tl_tape *tape = check_tape(1);
+    tl_tensor x = tl_ones(tape, TL_F64, tl_shape1(3)), a = tl_tanh(x);
+    const uint32_t before = tl_tape_mark(tape);
+    tl_tensor b = tl_exp(a);
+    cr_assert_eq(tl_cut(tape, 1, &a, 1, &b), TL_OK);
+    cr_assert_leq(before, 3u);
+    tl_exp(b);
+    cr_assert_eq(tl_tape_release(tape, before), TL_EINVAL);
+    cr_assert_eq(tl_tape_status(tape), TL_OK, "the tape is as it was");
+    const uint32_t after = tl_tape_mark(tape);
+    tl_tensor c = tl_exp(b);
+    cr_assert_eq(tl_tape_mark(tape), after + 1);
+    cr_assert_eq(tl_tape_release(tape, after), TL_OK);
+    cr_assert(tl_tensor_ok(b) && !tl_tensor_ok(c));
+    c = tl_exp(b);
+    cr_assert_eq(tl_tape_release(tape, after + 1), TL_EINVAL, "a mark that was released");
+    cr_assert_eq(tl_tape_release(tape, 0), TL_OK);
+    cr_assert_eq(tl_tape_nodes(tape), 0u);
+    cr_assert_eq(tl_tape_reset(tape), TL_OK);
+    tl_tanh(tl_ones(tape, TL_F64, tl_shape1(3)));
+    cr_assert_eq(tl_tape_release(tape, 1), TL_OK, "a tape that was not cut since its reset");
     tl_tape_free(tape);
 }
 

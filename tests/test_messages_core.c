@@ -58,6 +58,15 @@ RETURNS(of_none, inert(tl_record(&tl_op_add, 0, &(tl_tensor){tape, 0, 0}, NULL))
 RETURNS(no_pieces, inert(tl_concat(2, NULL, 0)))
 RETURNS(stack_of_none, inert(tl_stack(-1, NULL, 0)))
 RECORDS(no_descriptor, tl_record_source(tape, NULL, TL_F32, tl_shape1(2), NULL))
+static int dead_by_cut(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_tensor h = tl_name(zeros(tape, 2, 3), "h"), a = tl_tanh(h);
+    tl_cut(tape, 1, &a, 0, NULL);
+    tl_tanh(h);
+    return tl_tape_status(tape);
+}
+
 RECORDS(of_a_body, tl_tanh(body_value(tape)))
 RECORDS(of_a_body_shaped, tl_reshape(body_value(tape), tl_shape2(2, 1)))
 
@@ -158,7 +167,11 @@ static const row rows[] = {
         "tanh: broadcast_to, recorded at step 0, is gone: its tape was reset or released (carry "
         "values over with tl_keep, or read them before)"),
     ROW(dead_long_ago, EDEAD,
-        "tanh: slot 1 of an earlier step is gone: its tape was reset or released"),
+        "tanh: slot 1 of an earlier step is gone: its tape was reset, released or cut"),
+    ROW(dead_by_cut, EDEAD,
+        "tanh: h, recorded at step 0, is gone: tl_cut ended it (name in keep[] what is to stay, "
+        "and "
+        "go on with the handles that are in at[] and keep[] after it)"),
     ROW(of_a_body, EFRAME,
         "tanh: operand 0, h1 (recorded in scan), belongs to the body of scan \"scan\"; outside it "
         "ask tl_scan_last, tl_scan_stacked or tl_scan_summed"),

@@ -42,6 +42,36 @@ RETURNS(grad_by_fewer, grad_with(tape, -1, 1, 1))
 RETURNS(grad_seed, grad_seed_with(tape, zeros(tape, 3, 2)))
 RETURNS(grad_seed_dtype, grad_seed_with(tape, tl_zeros(tape, TL_F64, tl_shape2(2, 3))))
 
+/* Operations of one's own whose rule gives a gradient that is none. */
+static void summed_rule(tl_adj *q)
+{
+    q->d[0] = tl_sum_all(q->g);
+}
+
+static void converted_rule(tl_adj *q)
+{
+    q->d[0] = tl_cast(q->g, TL_F64);
+}
+
+static int never(tl_call *c)
+{
+    (void)c;
+    return TL_OK;
+}
+
+static int grad_by_rule(tl_tape *tape, void (*rule)(tl_adj *q), int is_forward)
+{
+    static tl_op mine[2]; /* a descriptor stays as long as its tape */
+    tl_op *op = &mine[rule == summed_rule];
+    *op = (tl_op){.name = "mine", .kind = TL_OTHER, .nin = 1, .run = never, .adjoint = rule};
+    tl_tensor x = zeros(tape, 2, 3), y = tl_record(op, 1, &x, NULL), g;
+    return is_forward ? tl_jvp(1, &x, NULL, 1, &y, &g) : tl_grad(1, &y, NULL, 1, &x, &g);
+}
+
+RETURNS(rule_shape, grad_by_rule(tape, summed_rule, 0))
+RETURNS(rule_shape_forward, grad_by_rule(tape, summed_rule, 1))
+RETURNS(rule_dtype, grad_by_rule(tape, converted_rule, 0))
+
 RETURNS(backward_no_parameter, tl_backward(tl_zeros(tape, TL_F32, tl_shape0())))
 RETURNS(backward_unreached, tl_backward(tl_sum_all(tl_detach(tl_use(tape, weight)))))
 static int backward_frozen(tl_tape *tape, tl_err *err)
@@ -111,6 +141,15 @@ static const row rows[] = {
     ROW(grad_nowhere, EINVAL, "tl_grad: no room for the gradients (NULL), want 1"),
     ROW(grad_by_nothing, EINVAL, "tl_grad: no inputs (NULL), want 1"),
     ROW(grad_by_fewer, EINVAL, "tl_grad: got -1 inputs, want 0 or more"),
+    ROW(rule_shape, ESHAPE,
+        "mine: its rule gave operand 0 a gradient of f32 [], want f32 [2,3], or a shape that this "
+        "one repeats to"),
+    ROW(rule_shape_forward, ESHAPE,
+        "mine: its rule gave operand 0 a gradient of f32 [], want f32 [2,3], or a shape that this "
+        "one repeats to"),
+    ROW(rule_dtype, EDTYPE,
+        "mine: its rule gave operand 0 a gradient of f64 [2,3], want f32 [2,3], or a shape that "
+        "this one repeats to"),
     ROW(grad_seed_dtype, ESHAPE, "tl_grad: seed 0 is f64 [2,3], want f32 [2,3] as output 0"),
     ROW(backward_no_parameter, ENOGRAD,
         "tl_backward: the loss, %0 (const), depends on no parameter: none is used on this tape "

@@ -177,8 +177,17 @@ static int own_grad(int nin, tl_tensor a, tl_tensor out, int is_complete)
     return code ? code : tl_grad(1, &y, NULL, 1, &a, &d);
 }
 
+static int custom_dtypes(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    const tl_custom_rule rule = {"mine", own_rule, NULL};
+    const tl_tensor out[] = {vector(tape, 3), tl_zeros(tape, TL_F64, tl_shape1(3))};
+    tl_tensor y[2];
+    return tl_custom_grad(1, out, 2, out, &rule, y);
+}
+
 /* pieces -- functions for tl_checkpoint: ctx says which mistake. */
-enum { RETURNS_A_CODE, LEAVES_IT_UNSET, USES_MUCH, USES_A_BODY, USES_ANOTHER };
+enum { RETURNS_A_CODE, LEAVES_IT_UNSET, TAKES_INDICES, USES_MUCH, USES_A_BODY, USES_ANOTHER };
 
 static tl_tensor used_value;
 
@@ -262,6 +271,7 @@ static int checkpoint_differs(tl_tensor a, int how)
 
 RETURNS(checkpoint_longer, checkpoint_differs(vector(tape, 3), 1))
 RETURNS(checkpoint_otherwise, checkpoint_differs(vector(tape, 3), 2))
+RETURNS(checkpoint_indices, checkpoint_of(ints(tape, 3, 0), 1, TAKES_INDICES))
 RETURNS(checkpoint_code, checkpoint_of(vector(tape, 3), 1, RETURNS_A_CODE))
 RETURNS(checkpoint_unset, checkpoint_of(vector(tape, 3), 1, LEAVES_IT_UNSET))
 RETURNS(checkpoint_inert, checkpoint_of(vector(tape, 3), 2, LEAVES_IT_UNSET))
@@ -270,6 +280,8 @@ RETURNS(custom_counts, own_grad(25, vector(tape, 3), vector(tape, 3), 1))
 RETURNS(custom_rule, own_grad(1, vector(tape, 3), vector(tape, 3), 0))
 RETURNS(custom_inert, own_grad(1, (tl_tensor){0}, vector(tape, 3), 1))
 RETURNS(custom_indices, own_grad(1, vector(tape, 3), ints(tape, 3, 0), 1))
+RETURNS(custom_converted,
+        own_grad(1, tl_zeros(tape, TL_F64, tl_shape1(5)), tl_zeros(tape, TL_F64, tl_shape1(5)), 1))
 RETURNS(custom_misshapen, own_grad(1, vector(tape, 3), vector(tape, 3), 1))
 RECORDS(grad_clip_bounds, tl_grad_clip(vector(tape, 3), 1, -1))
 RECORDS(straight_shapes, tl_straight_through(vector(tape, 3), vector(tape, 4)))
@@ -455,9 +467,11 @@ static const row rows[] = {
         "tl_custom_grad: got 25 inputs and 1 outputs, want 1 to 24 and 1 to 16"),
     ROW(custom_rule, EINVAL, "tl_custom_grad: there is no rule, or it has no name or adjoint"),
     ROW(custom_inert, EINVAL, "tl_custom_grad: one of the tensors is the inert tensor"),
-    ROW(custom_indices, EDTYPE,
-        "tl_custom_grad: output 0 is i32, output 0 i32, want f32 or f64, and all the same"),
-    ROW(custom_misshapen, ESHAPE, "mine: the rule's gradient of input 0 is [5], want [3]"),
+    ROW(custom_indices, EDTYPE, "tl_custom_grad: output 0 is i32, want f32 or f64"),
+    ROW(custom_dtypes, EDTYPE, "tl_custom_grad: output 1 is f64, want f32 as output 0"),
+    ROW(custom_misshapen, ESHAPE, "mine: the rule's gradient of input 0 is f32 [5], want f32 [3]"),
+    ROW(custom_converted, EDTYPE, "mine: the rule's gradient of input 0 is f32 [5], want f64 [5]"),
+    ROW(checkpoint_indices, EDTYPE, "tl_checkpoint: output 0 is i32, want f32 or f64"),
     ROW(grad_clip_bounds, ERANGE, "grad_clip: got [1,-1], want lo <= hi"),
     ROW(straight_shapes, ESHAPE,
         "straight_through: got the value f32 [3] for f32 [4], want equal shapes, f32 or f64"),

@@ -133,6 +133,17 @@ static int cut_in_body(tl_tape *tape, tl_err *err)
     return tl_cut(tape, 0, NULL, 1, &t);
 }
 
+static int release_before_cut(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_tensor a = tl_tanh(zeros(tape, 2, 3));
+    const uint32_t mark = tl_tape_mark(tape);
+    tl_tensor b = tl_exp(a);
+    tl_cut(tape, 1, &a, 1, &b);
+    tl_exp(tl_exp(b));
+    return tl_tape_release(tape, mark);
+}
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 static int too_many_threads(tl_tape *tape, tl_err *err)
@@ -172,6 +183,9 @@ static const row rows[] = {
         "tl_tape_release: a gradient of tl_backward is queued; tl_commit (or an optimizer step) "
         "comes first"),
     ROW(release_bad_mark, EINVAL, "tl_tape_release: mark 10, but only 0 nodes are recorded"),
+    ROW(release_before_cut, EINVAL,
+        "tl_tape_release: mark ~ was not taken after tl_cut, which "
+        "moved the nodes (take it behind the cut; 0 releases all)"),
     ROW(read_dtype, EDTYPE,
         "tl_read_f32: got f64 [2], want f32 (tl_cast converts, tl_read_f64 reads it)"),
     ROW(read_count, ESHAPE, "tl_read_f32: got room for 5 elements, shape [2,3] has 6"),
