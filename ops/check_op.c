@@ -202,15 +202,18 @@ static int check_reads(tl_probe *p)
     const tl_tensor g = cotangent(p, p->tape, p->s.dtype);
     const uint32_t all = asked(p, g, every);
     char lost[80] = "", why[400] = "";
-    if (tl_tape_status(p->tape)) /* the check of the gradient says what it is */
-        return TL_OK;
+    const int fault = tl_tape_status(p->tape);
+    if (fault) /* anything but memory is told by the check of the gradient */
+        return fault == TL_ENOMEM ? tell(p, fault, "%s", tl_tape_error(p->tape)) : TL_OK;
     for (int i = 0; i <= p->s.nin; i++) {
         const uint32_t it = i < p->s.nin ? TL_READS(i) : TL_READS_OUT;
         const size_t used = strlen(lost);
         if (p->op->reads & it)
             continue;
         const uint32_t less = all & ~asked(p, g, every & ~it);
-        const int fails = tl_tape_status(p->tape) != TL_OK;
+        const int fails = tl_tape_status(p->tape);
+        if (fails == TL_ENOMEM)
+            return tell(p, fails, "%s", tl_tape_error(p->tape));
         if (!less && !fails)
             continue;
         if (it == TL_READS_OUT)

@@ -14,16 +14,18 @@ TL_BEGIN_DECLS
  *   reads       the rule needs no operand, and not the result, that `reads` does not name: it would
  *               get it inert, and leave a gradient out
  *   gradient    tl_check_grad on the case
- *   tile        TL_POINTWISE: an element alone has the bits that it has among others
+ *   tile        TL_POINTWISE: an element has the same bits alone as among others, and where the
+ *               result takes the place of an operand
  *   lead        if it has one: wherever it says yes, its attributes with one more leading axis on
  *               those operands compute what a loop over the axis does
  *   strides     the other kinds: with operands (and a result) that are transposed, sliced, flipped or
  *               broadcast, one at a time, the kernel computes what it does with contiguous copies,
  *               and writes nowhere else
+ *   apart       if it has one: wherever it says yes, each row alone is computed as among all
  *   parts       if it has some: one after the other they give the bits of the whole
  *   f32, i32    for each element type that the shape rule and the kernel take in place of f64
- *               (TL_EDTYPE says no): the kernel equals that of f64 on the same numbers; strides, tile
- *               and parts once more; in f32 the gradient too
+ *               (TL_EDTYPE says no): the kernel equals that of f64 on the same numbers; tile, strides,
+ *               apart and parts once more; in f32 the gradient too
  *
  * Operations with no_gradient and cases are held to all but reads and gradient; those whose kernel
  * draws (TL_RANDOM), to the descriptor and the gradient alone.

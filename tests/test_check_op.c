@@ -3,6 +3,7 @@
 #include "ops/check_op.h"
 
 #include "core/grad.h"
+#include "core/memory.h"
 #include "core/space.h"
 #include "ops/elementwise.h"
 #include "ops/registry.h"
@@ -82,6 +83,23 @@ static tl_tile_fn f64_tile(const tl_dtype *in, tl_dtype out)
     return *in == TL_F64 ? cube_f64 : NULL;
 }
 
+/* late_f64 -- reads its operand when the result is there already. */
+static void late_f64(int64_t n, void *out, const void *const *in)
+{
+    const double *a = in[0];
+    double *y = out;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = a[i] * a[i];
+        y[i] *= a[i];
+    }
+}
+
+static tl_tile_fn late_tile(const tl_dtype *in, tl_dtype out)
+{
+    (void)out;
+    return *in == TL_F64 ? late_f64 : NULL;
+}
+
 static tl_tile_fn placed_tile(const tl_dtype *in, tl_dtype out)
 {
     (void)out;
@@ -138,6 +156,8 @@ Test(check_op, a_tile_that_depends_on_the_place)
     planted.tile = placed_tile;
     found(TL_EINVAL, "cube, case 0: tile, element [1,2]: got ");
     cr_assert(strstr(report, "wrong in 1 of 6"), "%s", report);
+    planted.tile = late_tile;
+    found(TL_EINVAL, "cube, case 0: tile, in place of operand 0, element [0,0]: got ");
 }
 
 /* ---- rules ----------------------------------------------------------------------------------- */
@@ -294,6 +314,25 @@ static int never(tl_lead *q)
     return 0;
 }
 
+/* rows_apart -- of a kernel whose rows know their numbers, they are not. */
+static int rows_apart(const tl_attr *a, const tl_shape *in, int n)
+{
+    (void)a, (void)in;
+    return n == 1;
+}
+
+Test(check_op, rows_that_are_not_apart)
+{
+    plant_twice(RIGHT);
+    planted.apart = rows_apart;
+    found(TL_OK, "twice: right");
+    plant_twice(BY_ROW);
+    planted.lead = NULL;
+    planted.apart = rows_apart;
+    found(TL_EINVAL, "twice, case 0: apart, first 1 axes, element [1,0]: got ");
+    cr_assert(strstr(report, " as of all rows together; wrong in 3 of 6"), "%s", report);
+}
+
 Test(check_op, a_lead_that_cannot_be)
 {
     plant_twice(BY_ROW);
@@ -311,6 +350,7 @@ Test(check_op, an_element_type_that_nobody_thought_of)
     plant_twice(RIGHT);
     planted.shape = NULL;
     found(TL_EINVAL, "twice, case 0: i32, element [0,");
+    cr_assert(strstr(report, "(a shape rule can refuse a type: tl_infer_floating)"), "%s", report);
 }
 
 static tl_tensor fails_call(const tl_tensor *in)
@@ -394,4 +434,21 @@ Test(check_op, what_cannot_be_checked)
     found(TL_EINVAL, "cube: has no adjoint and does not say no_gradient");
     cr_assert_eq(tl_check_op(NULL, NULL, report, sizeof report), TL_EINVAL);
     cr_assert_str_eq(report, "an operation: there is no descriptor");
+}
+
+/* Allocations fail one after the other: never a verdict, never a crash. */
+Test(check_op, a_lack_of_memory_is_an_error)
+{
+    plant_twice(RIGHT);
+    planted.parts = two_parts;
+    planted.apart = rows_apart;
+    for (long n = 1; n < 100000; n += 1 + n / 8) {
+        tl__fail_after(n);
+        const int code = tl_check_op(&planted, NULL, report, sizeof report);
+        tl__fail_after(0);
+        if (code == TL_OK)
+            return;
+        cr_assert_eq(code, TL_ENOMEM, "%ld: %d, %s", n, code, report);
+    }
+    cr_assert_fail("never enough memory");
 }
