@@ -181,6 +181,13 @@ TL_API const tl_node *tl__peek(tl_tensor t);
 /* tl__operands_ok -- tl__same_tape, and every operand visible in the innermost frame; records the
  * error if not. */
 TL_API int tl__operands_ok(const tl_op *op, int n, const tl_tensor *in);
+/* tl__op_recordable -- whether a descriptor (NULL: no) has all that its kind must have, and the
+ * operands are as many as it says. tl__op_has_numbers -- whether the attributes that an attr counts
+ * are there. tl__op_has_tile -- whether a pointwise operation has a kernel for what its shape rule
+ * answered. The sticky error if not. */
+int tl__op_recordable(tl_tape *tape, const tl_op *op, int nin);
+int tl__op_has_numbers(tl_tape *tape, const tl_op *op, const tl_attr *a);
+int tl__op_has_tile(tl_tape *tape, const tl_op *op, const tl_infer *q);
 /* tl__find_slot -- where a slot stands among n ascending ones, TL_NONE if it does not. */
 TL_API uint32_t tl__find_slot(const uint32_t *list, uint32_t n, uint32_t slot);
 /* tl__visible -- whether a value of frame f may be an operand in frame `in` (f is `in` or around

@@ -332,79 +332,11 @@ static int infer(tl_tape *tape, const tl_op *op, tl_infer *q)
     return code;
 }
 
-const char *tl__op_fault(const tl_op *op, int nin)
-{
-    if (!op->name || !*op->name)
-        return "has no name";
-    if (!op->adjoint && !op->no_gradient)
-        return "has no adjoint and does not say no_gradient";
-    if (op->nin < 0)
-        return "wants a negative number of operands";
-    if (!op->shape && (nin > 1 || op->nin > 1))
-        return "has no shape rule (only an operation of one operand needs none)";
-    switch (op->kind) {
-    case TL_POINTWISE:
-        return op->tile ? NULL : "is pointwise and has no tile";
-    case TL_VIEW:
-        return op->view ? NULL : "is a view and has no view rule";
-    case TL_LEAF:
-    case TL_LOOP:
-    case TL_RESULT:
-        return "is of a kind that only the library records";
-    case TL_CONTRACTION:
-    case TL_REDUCTION:
-    case TL_GATHER:
-    case TL_RANDOM:
-    case TL_ASSEMBLE:
-    case TL_OTHER:
-        return op->run ? NULL : "has no kernel: run is missing";
-    }
-    return "has an unknown kind";
-}
-
-/* is_recordable -- whether the descriptor has all that its kind must have, and the operands are as
- * many as it says; the error if not. */
-static int is_recordable(tl_tape *tape, const tl_op *op, int nin)
-{
-    const char *fault = op ? tl__op_fault(op, nin) : "is NULL";
-    if (!fault && (op->nin == 0 || op->nin == nin))
-        return 1;
-    if (tape && !fault)
-        tl_tape_fail(tape, TL_EINVAL, op->name, "got %d operands, want %d", nin, op->nin);
-    else if (tape)
-        tl_tape_fail(tape, TL_EINVAL, op && op->name ? op->name : "tl_record",
-                     "the descriptor of this operation %s", fault);
-    return 0;
-}
-
-/* has_tile -- whether a pointwise operation has a kernel for what the shape rule answered. */
-static int has_tile(tl_tape *tape, const tl_op *op, const tl_infer *q)
-{
-    if (op->kind != TL_POINTWISE || (unsigned)q->dtype > TL_I32 || op->tile(q->in_dtype, q->dtype))
-        return 1;
-    tl_tape_fail(tape, TL_EDTYPE, op->name, "there is no kernel from %s to %s",
-                 tl_dtype_name(q->in_dtype[0]), tl_dtype_name(q->dtype));
-    return 0;
-}
-
-/* has_numbers -- whether the attributes that an attr counts are there. */
-static int has_numbers(tl_tape *tape, const tl_op *op, const tl_attr *a)
-{
-    if (!a || (a->ni >= 0 && a->nr >= 0 && (a->i || !a->ni) && (a->r || !a->nr)))
-        return 1;
-    tl_tape_fail(
-        tape, TL_EINVAL, op->name,
-        "got attributes of ni %d (i %s), nr %d (r %s), want counts of 0 or more and arrays "
-        "of that many",
-        a->ni, a->i ? "given" : "NULL", a->nr, a->r ? "given" : "NULL");
-    return 0;
-}
-
 tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr *attr)
 {
     if (!tl__given(op && op->name ? op->name : "tl_record", nin, in) ||
-        !is_recordable(in[0].tape, op, nin) || !tl__operands_ok(op, nin, in) ||
-        !has_numbers(in[0].tape, op, attr))
+        !tl__op_recordable(in[0].tape, op, nin) || !tl__operands_ok(op, nin, in) ||
+        !tl__op_has_numbers(in[0].tape, op, attr))
         return tl__inert_of(nin, in);
     tl_tape *tape = in[0].tape;
     tl_shape few_shapes[FEW], *shapes = few_shapes;
@@ -428,7 +360,7 @@ tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr
     q.attr = attr ? attr : &none;
     q.shape = shapes[0];
     q.dtype = dtypes[0];
-    const int fits = infer(tape, op, &q) == TL_OK && has_tile(tape, op, &q);
+    const int fits = infer(tape, op, &q) == TL_OK && tl__op_has_tile(tape, op, &q);
     const tl_tensor t = fits ? tl__record_node(tape, op, (uint32_t)nin, in, q.dtype, q.shape, attr)
                              : tl__inert_on(tape);
     if (shapes != few_shapes)
@@ -439,8 +371,8 @@ tl_tensor tl_record(const tl_op *op, int nin, const tl_tensor *in, const tl_attr
 tl_tensor tl_record_source(tl_tape *tape, const tl_op *op, tl_dtype dtype, tl_shape shape,
                            const tl_attr *attr)
 {
-    if (!tape || tape->code || ((!op || op->nin) && !is_recordable(tape, op, 0)) ||
-        !has_numbers(tape, op, attr))
+    if (!tape || tape->code || ((!op || op->nin) && !tl__op_recordable(tape, op, 0)) ||
+        !tl__op_has_numbers(tape, op, attr))
         return tl__inert_on(tape);
     static const tl_attr none = {0, NULL, 0, NULL};
     tl_infer q;

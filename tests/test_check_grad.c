@@ -179,6 +179,7 @@ Test(check_grad, a_descriptor_that_lacks_something_is_an_error_when_recorded)
                  TL_EINVAL);
     plant(cos_rule, TL_READS(0));
     planted.shape = NULL;
+    planted.nin = 0;
     cr_expect_eq(recorded(2, TL_F64, "has no shape rule"), TL_EINVAL);
     plant(cos_rule, TL_READS(0));
     planted.nin = -1;
