@@ -1,4 +1,5 @@
 /* test_budget.c -- scans with a budget give the bits of scans without one. */
+#include "core/print.h"
 #include "core/threads.h"
 #include "tests/budgettest.h"
 
@@ -237,6 +238,50 @@ Test(budget, an_error_in_a_step_is_found)
         cr_assert_eq(tl_tape_reset(m.tape), TL_OK);
         world_free(&m);
     }
+    tl__set_period_rows(0);
+}
+
+/* says -- whether the plan of a gradient by w[1] of h <- tanh(h W), T times, inside a loop of two
+ * steps if `nested`, says `what`. */
+static int says(int nested, int64_t budget, const char *what)
+{
+    world m = world_new(T);
+    tl_scan_opts o = tl_scan_defaults();
+    tl_scan outer = {0};
+    tl_tensor x = tl_slice(tl_reshape(m.xs, tl_shape2(T * B, H)), 0, 0, B), h = x, g;
+    if (nested) {
+        outer = tl_scan_open(m.tape, 2, NULL);
+        x = h = tl_scan_carry(outer, x);
+    }
+    o.budget = budget;
+    tl_scan s = tl_scan_open(m.tape, T, &o);
+    h = tl_scan_carry(s, h);
+    tl_scan_next(s, h, tl_tanh(tl_matmul(h, m.w[1])));
+    tl_scan_close(s);
+    tl_tensor last = tl_scan_last(s, h);
+    if (nested) {
+        tl_scan_next(outer, x, last);
+        tl_scan_close(outer);
+        last = tl_scan_last(outer, x);
+    }
+    last = tl_sum_all(last);
+    tl_grad(1, &last, NULL, 1, &m.w[1], &g);
+    cr_assert_eq(tl_eval(1, &g), TL_OK, "%s", tl_tape_error(m.tape));
+    char *text = tl_plan_text(m.tape);
+    const int found = strstr(text, what) != NULL;
+    tl_string_free(text);
+    world_free(&m);
+    return found;
+}
+
+Test(budget, a_plan_says_what_became_of_it)
+{
+    tl__set_period_rows(2 * B);
+    cr_expect(says(0, 2000, " at a time, run again from "));
+    cr_expect(!says(0, 0, " at a time"));
+    cr_expect(!says(0, 2000, "no budget"));
+    cr_expect(says(1, 2000, "all at once: no budget"));
+    cr_expect(!says(0, 1000000, "no budget"), "all of it fits");
     tl__set_period_rows(0);
 }
 

@@ -240,9 +240,8 @@ static const row rows[] = {
     ROW(budget_negative, ERANGE,
         "tl_scan_open: got a budget of -1 bytes, want one > 0, or 0 for no limit"),
     ROW(budget_small, ERANGE,
-        "run: got a budget of 100 bytes for a scan of 500 steps, want at least 256: 64 bytes for "
-        "each "
-        "of 2 steps, 64 for each of two states"),
+        "run: scan: got a budget of 100 bytes for a scan of 500 steps, want at least 256: 64 bytes "
+        "for each of 2 steps (which share a product), 64 for each of two states"),
     ROW(lengths_dtype, EDTYPE, "tl_scan_open: lengths: got f32 [2], want i32 [B]"),
     ROW(lengths_rank, ESHAPE, "tl_scan_open: lengths: got i32 [2,1], want i32 [B]"),
     ROW(lengths_value, ERANGE, "lengths: check_range: got 4 as element 1, want 0 to 3"),

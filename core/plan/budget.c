@@ -49,14 +49,16 @@ static int choose(tl_pair *p, tl_segments *s)
     const int64_t unit = common(a->period ? a->period : 2, b->period ? b->period : 2);
     const int64_t least = unit < p->T ? unit * p->row_bytes + 2 * state : p->T * p->row_bytes;
     double best = 0;
-    if (p->T <= budget / p->row_bytes)
+    if (p->T <= budget / p->row_bytes) {
+        g->block[p->ahead].fits = g->block[p->back].fits = 1;
         return 0;
+    }
     if (budget < least) {
         tl__graph_fail(
             g, TL_ERANGE,
-            "got a budget of %lld bytes for a scan of %lld steps, want at least %lld: %lld "
-            "bytes for each of %lld steps, %lld for each of two states",
-            (long long)budget, (long long)p->T, (long long)least, (long long)p->row_bytes,
+            "%s: got a budget of %lld bytes for a scan of %lld steps, want at least %lld: %lld "
+            "bytes for each of %lld steps (which share a product), %lld for each of two states",
+            a->scope, (long long)budget, (long long)p->T, (long long)least, (long long)p->row_bytes,
             (long long)unit, (long long)state);
         return 0;
     }

@@ -286,6 +286,8 @@ static void put_block(tl_dump *d, const tl_plan_block *b)
                 body->alone && !alone ? ", one thread" : "");
         if (body->segments != TL_NONE)
             put_segments(d, i->block, &d->p->segments[body->segments]);
+        if (body->whole)
+            tl__put(&d->text, ", all at once: no budget");
         tl__put(&d->text, "  | #%u\n", d->n++);
         put_block(d, body);
         d->n--; /* counted by the loop above */

@@ -175,6 +175,7 @@ static void emit_block(tl_emitter *e, uint32_t b)
     to->draws = from->draws;
     to->alone = from->alone;
     to->segments = from->segments;
+    to->whole = from->adjoint && from->budget > 0 && from->segments == TL_NONE && !from->fits;
     to->first = (uint32_t)e->p->ninstrs;
     to->instr = tl__emit_alloc(e, from->nsteps + 1, sizeof *to->instr);
     for (uint32_t k = 0; k < from->nsteps && !g->code; k++) {

@@ -158,6 +158,7 @@ static void add_loop(tl_graph *g, const tl_tape *tape, const tl_stretch *s, uint
     block->reverse = f->reverse;
     block->draws = f->draws;
     block->budget = f->budget;
+    block->scope = tape->scopes[f->scope];
     block->adjoint = f->replays;
     if (tl__grow(&block->carry, &block->carries_capacity, f->ncarries + 1, sizeof *block->carry)) {
         tl__graph_fail(g, TL_ENOMEM, "no memory for %u carries", f->ncarries);

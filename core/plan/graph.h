@@ -112,6 +112,8 @@ typedef struct tl_block {
     int alone;            /* worker 0 runs it (share.c) */
     uint64_t draws;
     int64_t budget;    /* bytes, 0: none (budget.c) */
+    uint8_t fits;      /* that and its adjoint need no segments */
+    const char *scope; /* of its scan, the tape's */
     uint32_t segments; /* that it runs in, TL_NONE */
     tl_gcarry *carry;
     uint32_t ncarries, carries_capacity;

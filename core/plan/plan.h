@@ -90,6 +90,7 @@ typedef struct tl_plan_block {
     int64_t T, period;  /* steps; of a period, 0: there are none */
     int reverse, alone; /* worker 0 runs it */
     uint32_t segments;  /* that it runs in, TL_NONE */
+    uint8_t whole;      /* an adjoint that reads all steps, whatever the budget is */
     uint64_t draws;
     uint32_t ninstrs;
     uint32_t first; /* number of its first instruction among those of all blocks */
