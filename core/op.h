@@ -217,6 +217,8 @@ struct tl_op {
     void (*adjoint)(tl_adj *a);    /* NULL only with no_gradient */
     uint32_t reads;
     int no_gradient; /* says explicitly that the gradient is zero or undefined everywhere */
+    int nonlinear;   /* the rule is not linear in g, as that of no derivative is: then there is no
+                        tangent, and tl_jvp through it is an error */
     int ncases;
     const tl_case *cases;
     /* the structural attributes in words, "axis 1, 4:8", for printing; in: the shape of operand 0;

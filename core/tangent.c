@@ -136,10 +136,15 @@ static tl_tensor node_tangent(tl_tangents *l, uint32_t slot)
         some |= o.t[i].tape != NULL;
     }
     tl_tensor t = none;
-    if (some && (is_plain_view(&n) || n.op->kind == TL_ASSEMBLE))
+    if (some && !n.op->nonlinear && (is_plain_view(&n) || n.op->kind == TL_ASSEMBLE))
         t = again(tape, &n, &o);
     else if (some && !n.op->adjoint)
         tl_tape_fail(tape, TL_ENOGRAD, n.op->name, "this operation has no gradient rule");
+    else if (some && n.op->nonlinear)
+        tl_tape_fail(
+            tape, TL_EUNSUPPORTED, n.op->name,
+            "its gradient is not linear in the one that comes in, so there is no tangent "
+            "(tl_jvp, tl_hvp, TL_BY_COLUMNS); tl_grad of tl_grad and TL_BY_ROWS need none");
     else if (some)
         t = transposed(tape, &n, tl__at(tape, slot), &o);
     tl__free(memory);

@@ -296,6 +296,7 @@ const tl_op tl_op_grad_clip = {
     .view = first_view,
     .lead = tl_lead_same,
     .adjoint = grad_clip_adjoint,
+    .nonlinear = 1,
     .ncases = 1,
     .cases = grad_clip_cases,
 };

@@ -41,7 +41,8 @@ typedef struct tl_custom_rule {
  *
  * Nothing goes from the results back through the piece itself: what it was made of and is not in
  * in[] gets no gradient. The rule records tensors like anyone else, of which the gradient can be
- * taken again: it must be linear in g. It is called once for each backward pass that gets there; in
+ * taken again: it must be linear in g, or forward mode (tl_jvp, tl_hvp, Jacobians by columns) has
+ * other numbers than the gradient. It is called once for each backward pass that gets there; in
  * a scan's body when the adjoint of the scan is recorded. It is no part of a plan.
  *
  * Several outputs are put side by side, which copies them; one is a view.
@@ -57,8 +58,8 @@ TL_API int tl_custom_grad(int nin, const tl_tensor *in, int nout, const tl_tenso
 TL_API tl_tensor tl_grad_scale(tl_tensor t, double k);
 TL_API tl_tensor tl_grad_reverse(tl_tensor t);
 
-/* tl_grad_clip -- t; every element of its gradient is brought into [lo,hi]. Not linear in g, so not
- * for forward mode. In the state of a recurrence it bounds what goes from step to step.
+/* tl_grad_clip -- t; every element of its gradient is brought into [lo,hi]. Not linear in g, so
+ * forward mode through it is an error (TL_EUNSUPPORTED). In the state of a recurrence it bounds what goes from step to step.
  * Errors: TL_ERANGE unless lo <= hi. */
 TL_API tl_tensor tl_grad_clip(tl_tensor t, double lo, double hi);
 

@@ -26,6 +26,13 @@ RETURNS(jvp_tape, push(zeros(tape, 2, 3), elsewhere(), zeros(tape, 2, 3)))
 RETURNS(jvp_index, push(tl_zeros(tape, TL_I32, tl_shape1(2)), zeros(tape, 2, 3), zeros(tape, 2, 3)))
 RETURNS(jvp_tangent, push(zeros(tape, 2, 3), zeros(tape, 2, 3), zeros(tape, 3, 2)))
 
+static int jvp_nonlinear(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    const tl_tensor x = zeros(tape, 2, 3);
+    return push(tl_scale(tl_grad_clip(x, -1, 1), 10), x, x);
+}
+
 static int vjp_without(tl_tape *tape, tl_err *err)
 {
     (void)err;
@@ -73,6 +80,9 @@ static int jacobian_rank(tl_tape *tape, tl_err *err)
 static const row rows[] = {
     ROW(jvp_inert, EINVAL, "tl_jvp: input 0 is the inert tensor"),
     ROW(jvp_tape, ETAPE, "tl_jvp: input 0 lives on another tape than output 0"),
+    ROW(jvp_nonlinear, EUNSUPPORTED,
+        "grad_clip: its gradient is not linear in the one that comes in, so there is no tangent "
+        "(tl_jvp, tl_hvp, TL_BY_COLUMNS); tl_grad of tl_grad and TL_BY_ROWS need none"),
     ROW(jvp_index, EDTYPE, "tl_jvp: output 0, ~, is i32, want f32 or f64"),
     ROW(jvp_tangent, ESHAPE, "tl_jvp: tangent 0 is f32 [3,2], want f32 [2,3] as input 0"),
     ROW(vjp_without, EINVAL, "tl_vjp: no cotangents (NULL), want one for each of 1 outputs"),

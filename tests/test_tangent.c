@@ -117,7 +117,7 @@ static void for_each(void (*f)(const trial *t), int with_gradient)
     int looked_at = 0;
     for (int i = 0; i < tl_ops_count(); i++) {
         const tl_op *op = tl_ops_at(i);
-        for (int c = 0; op->no_gradient != with_gradient && c < op->ncases; c++) {
+        for (int c = 0; op->no_gradient != with_gradient && !op->nonlinear && c < op->ncases; c++) {
             draw(&t, op, c, 11 * (uint64_t)i + (uint64_t)c);
             if (tl_dtype_of(put(&t, 0).y) == TL_I32)
                 continue;
