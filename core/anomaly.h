@@ -21,8 +21,10 @@ TL_BEGIN_DECLS
  * An operation that reads NaN or infinity from an input, a parameter or a state names these and the
  * element instead, through whatever copied, looked up or put side by side what it reads. What adds
  * while it moves (tl_scatter_add, pieces that overlap) is an operation like the others. No error
- * are: constants (tl_full of -infinity) and what an operation passes on of their infinity; what is
- * only moved, looked up or left out: tl_where, rows behind their length in a scan.
+ * are: constants (tl_full of -infinity) and what an operation passes on of their infinity, unless a
+ * commit would bring it into a parameter; what is only moved, looked up or left out of a result by
+ * tl_where or by a row's length in a scan (the operation that made it was one, though: log(0) is an
+ * error wherever it goes).
  *
  * Everything runs as it was recorded, one operation after the other on one thread, and each result
  * and operand is read once more: several times slower, and sums may differ in rounding. Programs

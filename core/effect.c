@@ -9,6 +9,8 @@
 #include "core/rows.h"
 #include "core/run.h"
 
+#include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 int tl__check_store(tl_tape *tape, const tl_node *n, const tl_store *store, const char *what,
@@ -200,6 +202,38 @@ static int make_rows(tl_tape *tape, tl_buf **fresh, tl_rows **rows)
     return TL_OK;
 }
 
+/* owner -- the parameter whose value an effect that assigns changes. */
+static const tl_param *owner(const tl_effect *e)
+{
+    return (const tl_param *)(const void *)((const char *)e->store - offsetof(tl_param, store));
+}
+
+static double number_in(const tl_buf *buf, tl_dtype dtype, int64_t k)
+{
+    return dtype == TL_F64 ? ((const double *)buf->data)[k] : (double)((const float *)buf->data)[k];
+}
+
+/* check_finite -- in anomaly mode: that no parameter becomes NaN or infinity. The operations may have
+ * passed that on from a constant, a learning rate for instance. */
+static int check_finite(tl_tape *tape, tl_buf *const *fresh)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < tape->neffects && tape->anomaly; i++, n++) {
+        const tl_effect *e = &tape->effects[i];
+        const int64_t count = tl_shape_count(tape->nodes[e->slot].shape);
+        for (int64_t k = 0; k < count && e->kind != TL_KEEP; k++)
+            if (!isfinite(number_in(fresh[n], e->store->dtype, k)))
+                return tl_tape_fail(
+                    tape, TL_ENAN, "tl_commit",
+                    "%s would become %g at element %lld of %s%lld: passed on from a "
+                    "constant, such as a learning rate, or only moved",
+                    owner(e)->name, number_in(fresh[n], e->store->dtype, k), (long long)k,
+                    e->kind == TL_ASSIGN_ROWS ? "the rows' " : "", (long long)count);
+        n += e->kind == TL_ASSIGN_ROWS;
+    }
+    return TL_OK;
+}
+
 /* publish -- cannot fail. fresh[] are the new buffers, in the order of gather_roots; rows[] those
  * of make_rows. */
 static void publish(tl_tape *tape, tl_buf **fresh, tl_rows **rows)
@@ -254,6 +288,8 @@ int tl_commit(tl_tape *tape)
             break;
         }
     }
+    if (code == TL_OK)
+        code = check_finite(tape, fresh);
     if (code == TL_OK)
         code = make_rows(tape, fresh, rows);
     if (code == TL_OK) {

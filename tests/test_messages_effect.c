@@ -1,6 +1,9 @@
 /* test_messages_effect.c -- every message of gradients, of what is done with them, and of effects:
  * assign, keep, commit. */
+#include "core/anomaly.h"
 #include "tests/coremessages.h"
+
+#include <math.h>
 
 /* ---- gradients ------------------------------------------------------------------------------- */
 
@@ -99,6 +102,26 @@ RECORDS(set_grad_tape, tl_set_param_grad(tape, weight, elsewhere()))
 
 /* ---- effects --------------------------------------------------------------------------------- */
 
+static int commits_infinity(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_anomaly(tape, 1);
+    tl_assign(weight, tl_add_scalar(tl_use(tape, weight), -INFINITY));
+    const int code = tl_commit(tape);
+    tl_anomaly(tape, 0);
+    return code;
+}
+
+static int commits_infinite_rows(tl_tape *tape, tl_err *err)
+{
+    (void)err;
+    tl_anomaly(tape, 1);
+    tl_assign_rows(weight, ints(tape, 1), tl_full(tape, TL_F32, tl_shape1(1), INFINITY));
+    const int code = tl_commit(tape);
+    tl_anomaly(tape, 0);
+    return code;
+}
+
 RECORDS(assign_nothing, tl_assign(NULL, zeros(tape, 2, 3)))
 RECORDS(keep_nothing, tl_keep(NULL, zeros(tape, 2, 3)))
 RECORDS(assign_shape, tl_assign(weight, zeros(tape, 2, 3)))
@@ -169,6 +192,13 @@ static const row rows[] = {
     ROW(set_grad_shape, ESHAPE, "tl_set_param_grad: got f32 [2,3], but W is f32 [2]"),
     ROW(set_grad_dtype, EDTYPE, "tl_set_param_grad: got f64 [2], but W is f32 [2]"),
     ROW(set_grad_tape, ETAPE, "tl_set_param_grad: the gradient for W lives on another tape"),
+    ROW(commits_infinity, ENAN,
+        "tl_commit: W would become -inf at element 0 of 2: passed on from a constant, such as a "
+        "learning rate, or only moved"),
+    ROW(commits_infinite_rows, ENAN,
+        "tl_commit: W would become inf at element 0 of the rows' 1: passed on from a constant, "
+        "such "
+        "as a learning rate, or only moved"),
     ROW(assign_nothing, EINVAL, "tl_assign: got no parameter but NULL"),
     ROW(keep_nothing, EINVAL, "tl_keep: got no state but NULL"),
     ROW(assign_shape, ESHAPE, "tl_assign: got f32 [2,3], but W is f32 [2]"),
