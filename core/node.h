@@ -152,6 +152,8 @@ struct tl_tape {
     uint32_t ninterned, interned_capacity;
     char **scopes; /* "lstm/step" by index; 0 is "" */
     uint32_t nscopes, scopes_capacity;
+    uint32_t *outer_scopes; /* by index: the one that it was opened in */
+    uint32_t outer_scopes_capacity;
     uint32_t scope;
     tl_effect *effects;
     uint32_t neffects, effects_capacity;

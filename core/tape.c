@@ -8,6 +8,7 @@
 #include "core/plan/tally.h"
 #include "core/run.h"
 
+#include <stdio.h>
 #include <string.h>
 
 tl_tape_opts tl_tape_defaults(void)
@@ -54,12 +55,13 @@ tl_tape *tl_tape_new(const tl_tape_opts *opts)
     tape->anomaly = tl__anomaly_wanted();
     tape->frames = tl__calloc(4, sizeof *tape->frames);
     tape->scopes = tl__calloc(16, sizeof *tape->scopes);
-    if (!tape->frames || !tape->scopes) {
+    tape->outer_scopes = tl__calloc(16, sizeof *tape->outer_scopes);
+    if (!tape->frames || !tape->scopes || !tape->outer_scopes) {
         tl_tape_free(tape);
         return NULL;
     }
     tape->frames_capacity = 4;
-    tape->scopes_capacity = 16;
+    tape->scopes_capacity = tape->outer_scopes_capacity = 16;
     tape->nscopes = 1;
     tape->scopes[0] = tl__arena_alloc(&tape->strings, 1);
     if (!tape->scopes[0]) {
@@ -135,6 +137,7 @@ void tl_tape_free(tl_tape *tape)
     tl__free(tape->frames);
     tl__free(tape->interned);
     tl__free(tape->scopes);
+    tl__free(tape->outer_scopes);
     tl__free(tape->nodes);
     tl__free(tape->generations);
     tl__free(tape->last);
@@ -306,39 +309,42 @@ const char *tl__intern(tl_tape *tape, const char *text)
     return copy;
 }
 
-/* A scope's index names its whole path; the same path gets the same index, so a training loop does
- * not grow the table. */
+/* is_scope -- whether scope i is `name` opened inside the one that is open. A name may hold slashes, so
+ * the path alone does not say what is around it. */
+static int is_scope(const tl_tape *tape, uint32_t i, const char *name)
+{
+    const char *outer = tape->scopes[tape->scope], *path = tape->scopes[i];
+    const size_t length = strlen(outer);
+    return tape->outer_scopes[i] == tape->scope && strcmp(path + length + (length != 0), name) == 0;
+}
+
+/* A scope's index names its whole path; the same name in the same scope gets the same index, so a
+ * training loop does not grow the table. */
 void tl_scope_open(tl_tape *tape, const char *name)
 {
     if (!tape || tape->code)
         return;
-    const char *outer = tape->scopes[tape->scope];
-    size_t outer_length = strlen(outer), length = strlen(name ? name : "");
-    for (uint32_t i = 1; i < tape->nscopes; i++) {
-        const char *s = tape->scopes[i];
-        if (strncmp(s, outer, outer_length) == 0 && (outer_length == 0 || s[outer_length] == '/') &&
-            strcmp(s + outer_length + (outer_length != 0), name ? name : "") == 0) {
+    name = name ? name : "";
+    for (uint32_t i = 1; i < tape->nscopes; i++)
+        if (is_scope(tape, i, name)) {
             tape->scope = i;
             return;
         }
-    }
-    if (tl__grow(&tape->scopes, &tape->scopes_capacity, tape->nscopes + 1, sizeof *tape->scopes)) {
-        tl_tape_fail(tape, TL_ENOMEM, "tl_scope_open", "no memory for scope \"%.60s\"", name);
-        return;
-    }
-    char *path = tl__arena_alloc(&tape->strings, outer_length + length + 2);
+    const char *outer = tape->scopes[tape->scope];
+    const size_t size = strlen(outer) + strlen(name) + 2;
+    char *path = NULL;
+    if (tl__grow(&tape->scopes, &tape->scopes_capacity, tape->nscopes + 1, sizeof *tape->scopes) ==
+            TL_OK &&
+        tl__grow(&tape->outer_scopes, &tape->outer_scopes_capacity, tape->nscopes + 1,
+                 sizeof *tape->outer_scopes) == TL_OK)
+        path = tl__arena_alloc(&tape->strings, size);
     if (!path) {
         tl_tape_fail(tape, TL_ENOMEM, "tl_scope_open", "no memory for scope \"%.60s\"", name);
         return;
     }
-    char *p = path;
-    memcpy(p, outer, outer_length);
-    p += outer_length;
-    if (outer_length)
-        *p++ = '/';
-    memcpy(p, name ? name : "", length);
-    p[length] = '\0';
+    snprintf(path, size, "%s%s%s", outer, outer[0] ? "/" : "", name);
     tape->scopes[tape->nscopes] = path;
+    tape->outer_scopes[tape->nscopes] = tape->scope;
     tape->scope = tape->nscopes++;
 }
 
@@ -346,21 +352,10 @@ void tl_scope_close(tl_tape *tape)
 {
     if (!tape || tape->code)
         return;
-    if (tape->scope == 0) {
+    if (tape->scope == 0)
         tl_tape_fail(tape, TL_ESTATE, "tl_scope_close", "no scope is open");
-        return;
-    }
-    /* The parent is the longest proper prefix of whole names; it was opened before, so it is in the
-     * table. */
-    const char *path = tape->scopes[tape->scope];
-    const char *slash = strrchr(path, '/');
-    size_t length = slash ? (size_t)(slash - path) : 0;
-    for (uint32_t i = tape->scope; i-- > 0;)
-        if (strlen(tape->scopes[i]) == length && strncmp(tape->scopes[i], path, length) == 0) {
-            tape->scope = i;
-            return;
-        }
-    tape->scope = 0;
+    else
+        tape->scope = tape->outer_scopes[tape->scope];
 }
 
 void tl_no_grad_open(tl_tape *tape)

@@ -42,6 +42,30 @@ Test(tape, a_message_names_scope_operation_and_shapes)
     tl_tape_free(tape);
 }
 
+Test(tape, a_scope_with_a_slash_is_one)
+{
+    tl_tape *tape = tl_tape_new(NULL);
+    const tl_tensor x = tl_ones(tape, TL_F32, tl_shape1(2));
+    const char *const want[] = {"net/encoder/l0", "net", "net/encoder", "net/encoder/l0"};
+    tl_tensor y[4];
+    tl_scope_open(tape, "net");
+    tl_scope_open(tape, "encoder/l0");
+    y[0] = tl_tanh(x);
+    tl_scope_close(tape);
+    y[1] = tl_tanh(x);
+    tl_scope_open(tape, "encoder");
+    y[2] = tl_tanh(x);
+    tl_scope_open(tape, "l0");
+    y[3] = tl_tanh(x);
+    for (int k = 0; k < 3; k++)
+        tl_scope_close(tape);
+    for (int k = 0; k < 4; k++)
+        cr_expect_str_eq(tl_tensor_scope(y[k]), want[k]);
+    cr_assert_eq(tl_tape_status(tape), TL_OK);
+    cr_assert_str_eq(tl_tensor_scope(tl_tanh(x)), "");
+    tl_tape_free(tape);
+}
+
 Test(tape, scopes_nest_and_close)
 {
     tl_tape *tape = tl_tape_new(NULL);
