@@ -73,10 +73,18 @@ static tl_frame *open_frame(tl_scan s, const char *what)
     return f;
 }
 
+static void fail_inert(tl_scan s, const char *what)
+{
+    tl_tape_fail(s.tape, TL_EINVAL, what,
+                 "got the inert tensor: it was never set, or comes from a call that failed");
+}
+
 const tl_node *tl__scan_operand(tl_scan s, tl_tensor t, uint32_t frame, const char *what)
 {
-    if (!t.tape)
+    if (!t.tape) {
+        fail_inert(s, what);
         return NULL;
+    }
     if (t.tape != s.tape) {
         tl_tape_fail(s.tape, TL_ETAPE, what, "the tensor lives on another tape than the scan");
         tl_tape_fail(t.tape, TL_ETAPE, what, "the tensor lives on this tape, the scan on another");
@@ -87,9 +95,10 @@ const tl_node *tl__scan_operand(tl_scan s, tl_tensor t, uint32_t frame, const ch
         return n;
     char text[160];
     tl_tape_fail(s.tape, TL_EFRAME, what,
-                 "%s belongs to the body of scan \"%s\" and cannot be read here",
+                 "%s belongs to the body of scan \"%s\" and cannot be read here%s",
                  tl__describe(s.tape, t.slot, text, sizeof text),
-                 s.tape->scopes[s.tape->frames[n->frame].scope]);
+                 s.tape->scopes[s.tape->frames[n->frame].scope],
+                 n->frame == s.frame ? ": record it before tl_scan_open" : "");
     return NULL;
 }
 
@@ -289,6 +298,8 @@ int64_t tl__scan_carry_of(tl_scan s, tl_tensor t, const char *what)
                      s.tape->scopes[s.tape->frames[s.frame].scope]);
     else if (t.tape)
         tl_tape_fail(s.tape, TL_ETAPE, what, "the tensor lives on another tape than the scan");
+    else
+        fail_inert(s, what);
     return -1;
 }
 

@@ -81,6 +81,7 @@ static int carry_two_tapes_second(tl_tape *tape, tl_err *err)
 }
 
 RECORDS(carry_of_body, loop l = begin(tape); tl_scan_carry(l.s, tl_tanh(l.h)))
+RECORDS(carry_inert, loop l = begin(tape); tl_scan_carry(l.s, (tl_tensor){0}))
 RECORDS(carry_no_rows, tl_scan_carry(open_with(tape, 3, lengths_of(tape)), zeros(tape, 5, 4)))
 RECORDS(carry_closed, loop l = end(begin(tape)); tl_scan_carry(l.s, zeros(tape, 2, 4)))
 RECORDS(each_length, loop l = begin(tape); tl_scan_each(l.s, zeros(tape, 5, 4)))
@@ -251,7 +252,10 @@ static const row rows[] = {
         "tl_scan_carry: the tensor lives on this tape, the scan on another"),
     ROW(carry_of_body, EFRAME,
         "rnn: tl_scan_carry: %~ (tanh, recorded in rnn) belongs to the body of scan \"rnn\" and "
-        "cannot be read here"),
+        "cannot be read here: record it before tl_scan_open"),
+    ROW(carry_inert, EINVAL,
+        "rnn: tl_scan_carry: got the inert tensor: it was never set, or comes from a call that "
+        "failed"),
     ROW(carry_no_rows, ESHAPE,
         "scan: tl_scan_carry: got [5,4] in a step of a scan with lengths [2], want [2,...]"),
     ROW(carry_closed, ESTATE,

@@ -266,7 +266,7 @@ Test(scan_error, a_value_of_the_highest_rank_cannot_be_stacked)
     refused(tape, TL_ESHAPE, "has rank 8 already, want at most 7");
 }
 
-Test(scan_error, inert_operands_do_nothing)
+Test(scan_error, what_is_inert_does_nothing_or_is_an_error)
 {
     tl_tape *tape = tl_tape_new(NULL);
     tl_scan none = {0};
@@ -281,13 +281,23 @@ Test(scan_error, inert_operands_do_nothing)
     cr_assert_null(tl_scan_last(none, inert).tape);
     cr_assert_null(tl_scan_stacked(none, inert).tape);
     cr_assert_null(tl_scan_summed(none, inert).tape);
-    tl_scan s = tl_scan_open(tape, 3, NULL);
-    cr_assert_null(tl_scan_carry(s, inert).tape);
-    cr_assert_null(tl_scan_each(s, inert).tape);
-    tl_scan_close(s);
-    cr_assert_null(tl_scan_last(s, inert).tape);
-    cr_assert_null(tl_scan_stacked(s, inert).tape);
-    cr_assert_null(tl_scan_summed(s, inert).tape);
-    cr_assert_eq(tl_tape_status(tape), TL_OK, "%s", tl_tape_error(tape));
+    for (int call = 0; call < 5; call++) {
+        tl_scan s = tl_scan_open(tape, 3, NULL);
+        tl_tensor got = {0};
+        if (call == 0)
+            got = tl_scan_carry(s, inert);
+        if (call == 1)
+            got = tl_scan_each(s, inert);
+        tl_scan_close(s);
+        if (call == 2)
+            got = tl_scan_last(s, inert);
+        if (call == 3)
+            got = tl_scan_stacked(s, inert);
+        if (call == 4)
+            got = tl_scan_summed(s, inert);
+        cr_assert_null(got.tape);
+        cr_assert_eq(tl_tape_status(tape), TL_EINVAL, "call %d: %s", call, tl_tape_error(tape));
+        cr_assert_eq(tl_tape_reset(tape), TL_OK);
+    }
     tl_tape_free(tape);
 }
