@@ -66,7 +66,7 @@ int64_t tl_shape_count(tl_shape s)
 
 int tl_shape_equal(tl_shape a, tl_shape b)
 {
-    if (a.rank != b.rank)
+    if (a.rank != b.rank || a.rank > TL_MAX_RANK)
         return 0;
     for (int i = 0; i < a.rank; i++)
         if (a.dim[i] != b.dim[i])
@@ -76,7 +76,7 @@ int tl_shape_equal(tl_shape a, tl_shape b)
 
 int tl_shape_broadcast(tl_shape a, tl_shape b, tl_shape *out)
 {
-    if (a.rank < 0 || b.rank < 0)
+    if (a.rank < 0 || a.rank > TL_MAX_RANK || b.rank < 0 || b.rank > TL_MAX_RANK)
         return TL_ESHAPE;
     tl_shape s = {0};
     s.rank = a.rank > b.rank ? a.rank : b.rank;

@@ -32,6 +32,7 @@ TL_API tl_shape tl_shape_of_dims(int rank, const int64_t *dim);
  * when an extent is negative, or when the rank is outside [0, TL_MAX_RANK]. */
 TL_API int64_t tl_shape_count(tl_shape s);
 
+/* tl_shape_equal -- 1 or 0; 0 for ranks above TL_MAX_RANK. */
 TL_API int tl_shape_equal(tl_shape a, tl_shape b);
 
 /* tl_shape_broadcast -- the NumPy rule: aligned from the right, extents equal or 1. Returns TL_OK

@@ -66,6 +66,13 @@ Test(shape, broadcast)
     cr_assert_eq(tl_shape_broadcast(tl_shape1(2), tl_shape1(3), &out), TL_ESHAPE);
     cr_assert_eq(tl_shape_broadcast(tl_shape2(2, 3), tl_shape2(3, 3), &out), TL_ESHAPE);
     cr_assert_eq(tl_shape_broadcast(tl_shape1(0), tl_shape1(3), &out), TL_ESHAPE);
+    cr_assert_eq(tl_shape_broadcast(tl_shape1(3), tl_shape1(1), NULL), TL_OK);
+    const tl_shape invalid[] = {{TL_MAX_RANK + 1, {0}}, {-1, {0}}};
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(tl_shape_broadcast(invalid[i], tl_shape1(1), &out), TL_ESHAPE);
+        cr_assert_eq(tl_shape_broadcast(tl_shape1(1), invalid[i], &out), TL_ESHAPE);
+    }
+    cr_assert(!tl_shape_equal(invalid[0], invalid[0]));
 }
 
 Test(shape, dtypes)
