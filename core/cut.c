@@ -290,10 +290,16 @@ static void close_cutter(tl_cutter *c, int done)
 
 int tl_cut(tl_tape *tape, int n, tl_tensor *at, int nkeep, tl_tensor *keep)
 {
-    if (!tape || n < 0 || nkeep < 0 || (n && !at) || (nkeep && !keep))
+    if (!tape)
         return TL_EINVAL;
     if (tape->code)
         return tape->code;
+    if (n < 0 || nkeep < 0 || (n && !at) || (nkeep && !keep))
+        return tl_tape_fail(
+            tape, TL_EINVAL, what,
+            "got %d values in at[]%s and %d in keep[]%s, want 0 or more and lists of "
+            "that many",
+            n, at ? "" : " (NULL)", nkeep, keep ? "" : " (NULL)");
     int code = tl__release_allowed(tape, 0, what);
     if (code)
         return code;

@@ -30,6 +30,10 @@ int tl_array_resize(tl_array *a, tl_dtype dtype, tl_shape shape)
     char text[TL_SHAPE_TEXT];
     if (!a)
         return tl__fail(NULL, TL_EINVAL, "tl_array_resize: no array (NULL)");
+    if ((unsigned)dtype > TL_I32)
+        return tl__fail(NULL, TL_EDTYPE,
+                        "tl_array_resize: got element type %d, want TL_F32, TL_F64 or TL_I32",
+                        (int)dtype);
     if (count < 0)
         return tl__fail(NULL, TL_ESHAPE, "tl_array_resize: invalid shape %s",
                         tl_shape_text(shape, text, sizeof text));

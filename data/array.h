@@ -22,8 +22,8 @@ TL_API tl_array tl_array_f64(tl_shape shape, const double *data);
 TL_API tl_array tl_array_i32(tl_shape shape, const int32_t *data);
 
 /* tl_array_resize -- makes the array own memory for this type and shape; contents undefined.
- * Re-uses what it owns. TL_EINVAL for NULL; TL_ESHAPE for an invalid shape, TL_ENOMEM: the array is
- * then what it was. */
+ * Re-uses what it owns. TL_EINVAL for NULL; TL_EDTYPE, TL_ESHAPE for what is invalid, TL_ENOMEM:
+ * the array is then what it was. */
 TL_API int tl_array_resize(tl_array *a, tl_dtype dtype, tl_shape shape);
 
 /* tl_array_close -- frees what it owns; the array is empty after. */

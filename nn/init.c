@@ -219,8 +219,14 @@ int tl_param_init(tl_param *p, tl_init init, uint64_t seed, int blocks, int64_t 
         for (int64_t i = 0; k == init.block && i < each; i++)
             block[i] += init.plus;
     }
-    int code = tl_param_set_f64(p, values, count);
+    int64_t bad = 0;
+    while (bad < count && !isnan(values[bad]))
+        bad++;
+    int code = bad < count ? TL_ERANGE : tl_param_set_f64(p, values, count);
     tl__free(values);
+    if (code == TL_ERANGE)
+        return tl__fail(err, code, "init of %s: the rule, of %g and %g, made element %lld nan",
+                        tl_param_name(p), init.a, init.b, (long long)bad);
     return code == TL_OK
                ? TL_OK
                : tl__fail(err, code, "init of %s: %s", tl_param_name(p), tl_strerror(code));

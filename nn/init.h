@@ -64,7 +64,7 @@ TL_API tl_init tl_init_plus(tl_init base, int block, double value);
  *   fan_in   of a bias, whose own shape does not tell; 0: from the shape (the product of all axes
  *            but the first)
  *
- * Returns TL_OK, TL_EINVAL, or TL_ENOMEM. */
+ * Returns TL_OK, TL_EINVAL, TL_ENOMEM; TL_ERANGE when the rule makes a NaN, and p is as it was. */
 TL_API int tl_param_init(tl_param *p, tl_init init, uint64_t seed, int blocks, int64_t hidden,
                          int64_t fan_in, tl_err *err);
 

@@ -20,6 +20,8 @@ tl_tensor tl_layer_norm(tl_tensor x, tl_tensor w, tl_tensor b, double eps)
             tl_shape_text(sx, tx, sizeof tx), w.tape ? tl_shape_text(sw, tw, sizeof tw) : "none",
             b.tape ? tl_shape_text(sb, tb, sizeof tb) : "none");
     }
+    if (!(eps >= 0))
+        return tl_fail_tensor(x, TL_ERANGE, "layer_norm", "got eps %g, want 0 or more", eps);
     tl_tensor d = tl_sub(x, tl_mean(x, 1, &last, 1));
     tl_tensor variance = tl_mean(tl_mul(d, d), 1, &last, 1);
     tl_tensor y = tl_mul(d, tl_rsqrt(tl_add_scalar(variance, eps)));

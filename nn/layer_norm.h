@@ -13,8 +13,9 @@ TL_BEGIN_DECLS
  *
  *   x     [...,N]
  *   w, b  [N]; inert: left out
+ *   eps   0 or more
  *
- * Source: Ba et al. 2016, eq. 3. */
+ * Errors: TL_ESHAPE, TL_EDTYPE; TL_ERANGE for eps.   Source: Ba et al. 2016, eq. 3. */
 TL_API tl_tensor tl_layer_norm(tl_tensor x, tl_tensor w, tl_tensor b, double eps);
 
 typedef struct tl_norm_layer {

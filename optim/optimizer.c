@@ -236,7 +236,10 @@ int tl_optim_transform(tl_optim *o, const char *pattern, tl_grad_fn fn, void *ct
 
 void tl_optim_set_rows(tl_optim *o, int rows)
 {
-    if (o)
+    if (rows < TL_ROWS_ALL || rows > TL_ROWS_ONLY)
+        tl__fail(NULL, TL_EINVAL,
+                 "tl_optim_set_rows: got %d, want TL_ROWS_ALL, TL_ROWS_SAME or TL_ROWS_ONLY", rows);
+    else if (o)
         o->rows = rows;
 }
 

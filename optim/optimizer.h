@@ -70,10 +70,11 @@ enum {
     TL_ROWS_ONLY  /* only the rows used are: for other rules, another rule */
 };
 
-/* tl_optim_set_rows -- one of the above. With the latter two the rule's update has to be element by
- * element, and is also called with n rows of the table, of its gradient and of its slots.
- * tl_sgd_new and tl_adam_new set what fits their options. Such a step costs what its rows cost if
- * the tape is reset before the table is used again, see tl_assign_rows. */
+/* tl_optim_set_rows -- one of the above; anything else changes nothing. With the latter two the
+ * rule's update has to be element by element, and is also called with n rows of the table, of its
+ * gradient and of its slots. tl_sgd_new and tl_adam_new set what fits their options. Such a step
+ * costs what its rows cost if the tape is reset before the table is used again, see
+ * tl_assign_rows. */
 TL_API void tl_optim_set_rows(tl_optim *optim, int rows);
 
 /* tl_optim_state -- what the rule keeps, as a parameter set to be saved and loaded with the

@@ -19,6 +19,7 @@ static int resize(tl_array *a, tl_dtype dtype, tl_shape shape)
 }
 
 RETURNS(resize_shape, resize(&(tl_array){0}, TL_F32, tl_shape1(-1)))
+RETURNS(resize_dtype, resize(&(tl_array){0}, (tl_dtype)9, tl_shape1(2)))
 RETURNS(resize_nothing, tl_array_resize(NULL, TL_F32, tl_shape1(2)))
 RECORDS(input_dtype, tl_array a = array(2, 3); a.dtype = (tl_dtype)9; tl_array_input(tape, &a))
 RECORDS(input_empty, tl_array_input(tape, NULL))
@@ -388,6 +389,7 @@ static int save_nowhere(tl_tape *tape, tl_err *err)
 static const row rows[] = {
     ROW(resize_shape, ESHAPE, "tl_array_resize: invalid shape [-1]"),
     ROW(resize_nothing, EINVAL, "tl_array_resize: no array (NULL)"),
+    ROW(resize_dtype, EDTYPE, "tl_array_resize: got element type 9, want TL_F32, TL_F64 or TL_I32"),
     ROW(input_dtype, EDTYPE, "input: got element type 9, want TL_F32, TL_F64 or TL_I32"),
     ROW(input_empty, EINVAL, "tl_array_input: the array is empty"),
     ROW(borrow_empty, EINVAL, "tl_array_borrow: the array is empty"),

@@ -307,6 +307,7 @@ RECORDS(attention_mask, tl_attention(f32(tape, 2, 3, 4), f32(tape, 2, 3, 4), f32
                                      f32(tape, 2, 3, 4)))
 RECORDS(attention_dtypes, tl_attention(f32(tape, 2, 3, 4), f32(tape, 2, 3, 4),
                                        tl_zeros(tape, TL_F64, tl_shape3(2, 3, 4)), (tl_tensor){0}))
+RECORDS(layer_norm_eps, tl_layer_norm(f32(tape, 1, 2, 3), (tl_tensor){0}, (tl_tensor){0}, -1))
 RECORDS(layer_norm_scalar,
         tl_layer_norm(tl_scalar(tape, TL_F32, 0), (tl_tensor){0}, (tl_tensor){0}, 1e-5))
 RECORDS(locked_scalar, tl_locked_dropout(tl_scalar(tape, TL_F32, 0), 0.5))
@@ -321,6 +322,7 @@ static int init_with(tl_init init, int blocks, tl_err *err)
 RETURNS(init_no_param, tl_param_init(NULL, tl_init_fan_in(), 0, 1, 0, 0, err))
 RETURNS(init_no_rule, init_with((tl_init){0}, 1, err))
 RETURNS(init_blocks, init_with(tl_init_fan_in(), 4, err))
+RETURNS(init_nan, init_with(tl_init_normal(0, CHECK_NAN), 1, err))
 RETURNS(init_plus_block, init_with(tl_init_plus(tl_init_fan_in(), 2, 1), 2, err))
 
 /* ---- verifying ------------------------------------------------------------------------------- */
@@ -439,6 +441,7 @@ static const row rows[] = {
         "[...,S,D], [...,S,E], [T,S]; D, S >= 1"),
     ROW(attention_dtypes, EDTYPE,
         "attention: got q f32, k f32, v f64, mask none, want f32 or f64 all, the mask also i32"),
+    ROW(layer_norm_eps, ERANGE, "layer_norm: got eps -1, want 0 or more"),
     ROW(layer_norm_scalar, ESHAPE,
         "layer_norm: got x [], w none, b none, want x [...,N], w [N], b [N]"),
     ROW(locked_scalar, ESHAPE, "locked_dropout: got a scalar, want [T,...]"),
@@ -451,6 +454,7 @@ static const row rows[] = {
     ROW(init_plus_block, EINVAL,
         "init of W: got 2 blocks and a value added to block 2, want a divisor of 6 and a block "
         "below it"),
+    ROW(init_nan, ERANGE, "init of W: the rule, of 0 and nan, made element 0 nan"),
     ROW(microscope_no_result, EINVAL, "microscope: got no result to fill"),
     ROW(microscope_sizes, EINVAL,
         "microscope mine: got I 3, H 4, T 0, B 2, 60 iterations, numbers given; want sizes >= 1, "

@@ -187,6 +187,15 @@ static int step_rate(tl_tape *tape, tl_err *err)
     return code;
 }
 
+static int rows_unknown(tl_tape *tape, tl_err *err)
+{
+    (void)tape;
+    tl_optim *o = tl_sgd_new(fresh(), NULL, err);
+    tl_optim_set_rows(o, 7);
+    tl_optim_free(o);
+    return TL_EINVAL;
+}
+
 /* ---- limits and patterns --------------------------------------------------------------------- */
 
 RECORDS(clip_negative, tl_clip_grad_norm(tape, fresh(), -1))
@@ -262,6 +271,8 @@ static const row rows[] = {
     ROW(adam_rate, ERANGE, "adam: got learning rate -1, want a finite one, 0 or more"),
     ROW(adam_rate_nan, ERANGE, "adam: got learning rate nan, want a finite one, 0 or more"),
     ROW(step_rate, ERANGE, "step: sgd: got learning rate inf, want a finite one, 0 or more"),
+    ROW(rows_unknown, EINVAL,
+        "tl_optim_set_rows: got 7, want TL_ROWS_ALL, TL_ROWS_SAME or TL_ROWS_ONLY"),
     ROW(clip_negative, ERANGE, "tl_clip_grad_norm: got limit -1, want 0 or more"),
     ROW(clip_nan, ERANGE, "tl_clip_grad_value: got limit nan, want 0 or more"),
     ROW(clip_no_params, EINVAL, "tl_grad_norm: no parameters (NULL)"),

@@ -119,6 +119,8 @@ static int cut_inert(tl_tape *tape, tl_err *err)
     return tl_cut(tape, 1, &t, 0, NULL);
 }
 
+RETURNS(cut_nothing, tl_cut(tape, 1, NULL, 0, NULL))
+
 static int cut_elsewhere(tl_tape *tape, tl_err *err)
 {
     (void)err;
@@ -202,6 +204,9 @@ static const row rows[] = {
         "tl_eval: operand 1 lives on another tape than operand 0 (record both "
         "on one, or read its numbers and take them in by tl_input_f32)"),
     ROW(cut_inert, EINVAL, "tl_cut: at 0 is the inert tensor"),
+    ROW(cut_nothing, EINVAL,
+        "tl_cut: got 1 values in at[] (NULL) and 0 in keep[] (NULL), want 0 or more and lists of "
+        "that many"),
     ROW(cut_elsewhere, EINVAL, "tl_cut: at 0 is a tensor of another tape"),
     ROW(cut_in_body, EFRAME,
         "tl_cut: keep 0, h1 (recorded in scan), belongs to the body of a scan, want a value "
