@@ -30,10 +30,11 @@ TL_BEGIN_DECLS
  * value they were computed with, and tl_backward differentiates with respect to the last leaf alone
  * (tl_grad by each of the tl_use tensors, kept in keep[], gives every part).
  *
- * Errors: TL_EDEAD, TL_EFRAME for at[] and keep[], TL_EINVAL for an inert or foreign one and
- * for lists that are not there: the tape's. TL_ESTATE, with the tape left as it was, while effects are queued or a scan or no_grad
- * section is open. TL_ENOMEM: the tape's, nothing is cut. Source: Williams and Peng 1990, "An
- * efficient gradient-based algorithm for on-line training of recurrent network trajectories". */
+ * Errors: TL_EDEAD, TL_EFRAME for at[] and keep[], TL_EINVAL for an inert or foreign one and for
+ * lists that are not there: the tape's. TL_ESTATE, with the tape left as it was, while effects are
+ * queued or a scan or no_grad section is open. TL_ENOMEM: the tape's, nothing is cut. Source:
+ * Williams and Peng 1990, "An efficient gradient-based algorithm for on-line training of recurrent
+ * network trajectories". */
 TL_API int tl_cut(tl_tape *tape, int n, tl_tensor *at, int nkeep, tl_tensor *keep);
 
 TL_END_DECLS
