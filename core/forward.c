@@ -211,3 +211,8 @@ tl_tensor tl_jacobian(tl_tensor out, tl_tensor in, tl_jacobian_by by)
     tl__free(offset);
     return tape->code ? tl__inert_on(tape) : j;
 }
+
+tl_tensor tl_hessian(tl_tensor loss, tl_tensor in)
+{
+    return tl_jacobian(tl_gradient(loss, in), in, TL_BY_COLUMNS);
+}

@@ -51,5 +51,9 @@ typedef enum tl_jacobian_by {
  * TL_ESHAPE if the ranks come to more than TL_MAX_RANK. */
 TL_API tl_tensor tl_jacobian(tl_tensor out, tl_tensor in, tl_jacobian_by by);
 
+/* tl_hessian -- of a single number, [shape of in, shape of in]: the Jacobian by columns of its
+ * gradient, one forward pass for each element of `in`. Errors as tl_gradient and tl_jacobian. */
+TL_API tl_tensor tl_hessian(tl_tensor loss, tl_tensor in);
+
 TL_END_DECLS
 #endif

@@ -133,3 +133,17 @@ int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin, cons
         grad[i] = tl__inert(first);
     return code;
 }
+
+tl_tensor tl_gradient(tl_tensor out, tl_tensor in)
+{
+    const tl_node *n = tl__node(out, "tl_gradient");
+    tl_tensor g = tl__inert(out);
+    char text[TL_SHAPE_TEXT];
+    if (n && tl_shape_count(n->shape) != 1)
+        tl_tape_fail(out.tape, TL_ESHAPE, "tl_gradient",
+                     "got a value of shape %s, want a single number (tl_grad takes others)",
+                     tl_shape_text(n->shape, text, sizeof text));
+    else if (n)
+        tl_grad(1, &out, NULL, 1, &in, &g);
+    return out.tape && out.tape->code ? tl__inert_on(out.tape) : g;
+}

@@ -21,6 +21,10 @@ TL_BEGIN_DECLS
 TL_API int tl_grad(int nout, const tl_tensor *out, const tl_tensor *seed, int nin,
                    const tl_tensor *in, tl_tensor *grad);
 
+/* tl_gradient -- the same for one number by one tensor: d out / d in, in the shape of `in`. Inert
+ * after an error; TL_ESHAPE unless out is a single number. */
+TL_API tl_tensor tl_gradient(tl_tensor out, tl_tensor in);
+
 /* tl_backward -- records the gradient of a scalar loss for every unfrozen parameter used on its
  * tape and queues it; a second call adds. An optimizer step consumes it; a commit without one adds
  * it to the stored gradients. A loss that none of the unfrozen parameters used on the tape goes into,

@@ -244,6 +244,18 @@ tl_tensor tl_use(tl_tape *tape, tl_param *p)
     return u->bound != TL_NONE ? tl__at(tape, u->bound) : stored(tape, u);
 }
 
+int tl_use_all(tl_tape *tape, tl_params *set, tl_tensor *out)
+{
+    int n = 0;
+    if (tape && (!set || !out))
+        tl_tape_fail(tape, TL_EINVAL, "tl_use_all", "got no %s but NULL",
+                     set ? "room for tensors" : "set of parameters");
+    for (int k = 0; tape && !tape->code && k < tl_params_count(set); k++)
+        if (!tl_params_at(set, k)->frozen)
+            out[n++] = tl_use(tape, tl_params_at(set, k));
+    return tape && !tape->code ? n : 0;
+}
+
 tl_tensor tl_use_stored(tl_tape *tape, tl_param *p)
 {
     tl_usage *u = usage_of(tape, p, "tl_use_stored");

@@ -66,6 +66,14 @@ TL_API int tl_param_is_frozen(const tl_param *p);
  * version. Inside a scan it resolves to the outermost frame. */
 TL_API tl_tensor tl_use(tl_tape *tape, tl_param *p);
 
+/* tl_use_all -- tl_use of every parameter of the set that is not frozen, in its order, for tl_grad,
+ * tl_hvp and the like.
+ *
+ *   out[tl_params_count(set)]  receives them
+ *
+ * Returns how many there are; 0 after an error. */
+TL_API int tl_use_all(tl_tape *tape, tl_params *set, tl_tensor *out);
+
 /* tl_bind -- on this tape, from now to reset or tl_bind_clear, tl_use gives this tensor (same shape and
  * dtype) in the parameter's place: a layer computes with weights of your own, such as those that an
  * inner loop of training has come to.

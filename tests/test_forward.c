@@ -231,6 +231,43 @@ Test(forward, a_jacobian_by_rows_and_by_columns)
     tl_tape_free(tape);
 }
 
+/* f = sum a^3 b: d2f/da2 is diagonal, 6 a b. */
+Test(forward, gradient_and_hessian_of_one_number)
+{
+    const double a[] = {1, -2, 0.5}, b[] = {3, 1, -1};
+    tl_tape *tape = check_tape(1);
+    const tl_tensor x = tl_input_f64(tape, tl_shape1(3), a),
+                    y = tl_input_f64(tape, tl_shape1(3), b),
+                    f = tl_sum_all(tl_mul(tl_mul(x, tl_square(x)), y));
+    double first[3], second[9] = {0}, got[9];
+    for (int k = 0; k < 3; k++) {
+        first[k] = 3 * a[k] * a[k] * b[k];
+        second[4 * k] = 6 * a[k] * b[k];
+    }
+    cr_assert_eq(tl_read_f64(tl_gradient(f, x), got, 3), TL_OK, "%s", tl_tape_error(tape));
+    assert_allclose(3, got, first, 0, 1e-14);
+    cr_assert_eq(tl_read_f64(tl_hessian(f, x), got, 9), TL_OK, "%s", tl_tape_error(tape));
+    assert_allclose(9, got, second, 0, 1e-13);
+    tl_tape_free(tape);
+}
+
+Test(forward, all_parameters_of_a_set)
+{
+    tl_tape *tape = check_tape(1);
+    tl_params *set = tl_params_new(TL_F64);
+    tl_tensor w[3], d[3];
+    for (int k = 0; k < 3; k++)
+        tl_param_new(set, (const char *[]){"a", "b", "c"}[k], tl_shape1(k + 1), NULL);
+    tl_param_freeze(tl_params_at(set, 1), 1);
+    cr_assert_eq(tl_use_all(tape, set, w), 2);
+    cr_assert_eq(tl_shape_of(w[1]).dim[0], 3);
+    const tl_tensor loss = tl_add(tl_sum_all(tl_exp(w[0])), tl_sum_all(tl_exp(w[1])));
+    cr_assert_eq(tl_grad(1, &loss, NULL, 2, w, d), TL_OK);
+    assert_tensor(d[1], 3, ((const double[]){1, 1, 1}), 0, 0);
+    tl_tape_free(tape);
+    tl_params_free(set);
+}
+
 Test(forward, under_no_grad_the_tangent_is_a_constant)
 {
     tl_tape *tape = check_tape(1);
