@@ -26,9 +26,6 @@ RETURNS(jvp_tape, push(zeros(tape, 2, 3), elsewhere(), zeros(tape, 2, 3)))
 RETURNS(jvp_index, push(tl_zeros(tape, TL_I32, tl_shape1(2)), zeros(tape, 2, 3), zeros(tape, 2, 3)))
 RETURNS(jvp_tangent, push(zeros(tape, 2, 3), zeros(tape, 2, 3), zeros(tape, 3, 2)))
 
-RECORDS(gradient_of_many, tl_gradient(zeros(tape, 2, 3), zeros(tape, 2, 3)))
-RECORDS(use_all_of_none, tl_tensor t[1]; tl_use_all(tape, NULL, t))
-
 static int jvp_nonlinear(tl_tape *tape, tl_err *err)
 {
     (void)err;
@@ -83,9 +80,6 @@ static int jacobian_rank(tl_tape *tape, tl_err *err)
 static const row rows[] = {
     ROW(jvp_inert, EINVAL, "tl_jvp: input 0 is the inert tensor"),
     ROW(jvp_tape, ETAPE, "tl_jvp: input 0 lives on another tape than output 0"),
-    ROW(gradient_of_many, ESHAPE,
-        "tl_gradient: got a value of shape [2,3], want a single number (tl_grad takes others)"),
-    ROW(use_all_of_none, EINVAL, "tl_use_all: got no set of parameters but NULL"),
     ROW(jvp_nonlinear, EUNSUPPORTED,
         "grad_clip: its gradient is not linear in the one that comes in, so there is no tangent "
         "(tl_jvp, tl_hvp, TL_BY_COLUMNS); tl_grad of tl_grad and TL_BY_ROWS need none"),

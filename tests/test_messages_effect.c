@@ -86,6 +86,7 @@ static int backward_frozen(tl_tape *tape, tl_err *err)
     return code;
 }
 
+RECORDS(gradient_of_many, tl_gradient(zeros(tape, 2, 3), zeros(tape, 2, 3)))
 RETURNS(backward_shape, tl_backward(zeros(tape, 2, 3)))
 
 static int backward_in_scan(tl_tape *tape, tl_err *err)
@@ -185,6 +186,8 @@ static const row rows[] = {
     ROW(backward_frozen, ENOGRAD,
         "tl_backward: the loss, ~ (reshape), has no gradient: all 1 parameters used on this tape "
         "are frozen"),
+    ROW(gradient_of_many, ESHAPE,
+        "tl_gradient: got a value of shape [2,3], want a single number (tl_grad takes others)"),
     ROW(backward_shape, ESHAPE,
         "tl_backward: the loss has shape [2,3], want a single number (take a sum or mean, or use "
         "tl_grad)"),

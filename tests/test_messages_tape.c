@@ -11,6 +11,7 @@ RECORDS(zeros_too_large, tl_zeros(tape, TL_F32, tl_shape2(INT64_MAX / 2, INT64_M
 RECORDS(outer_too_large, tl_outer(tl_zeros(tape, TL_F32, tl_shape1(INT64_MAX / 16)),
                                   tl_zeros(tape, TL_F32, tl_shape1(INT64_MAX / 16))))
 RECORDS(state_use_nothing, tl_state_use(tape, NULL))
+RECORDS(use_all_of_none, tl_tensor t[1]; tl_use_all(tape, NULL, t))
 RECORDS(use_nothing, tl_use(tape, NULL))
 RECORDS(bind_inert, tl_bind(tape, weight, (tl_tensor){0}))
 RECORDS(bind_shape, tl_bind(tape, weight, tl_zeros(tape, TL_F32, tl_shape1(3))))
@@ -165,6 +166,7 @@ static const row rows[] = {
     ROW(outer_too_large, ESHAPE,
         "contract: invalid or too large shape [576460752303423487,576460752303423487]"),
     ROW(state_use_nothing, EINVAL, "tl_state_use: got no state but NULL"),
+    ROW(use_all_of_none, EINVAL, "tl_use_all: got no set of parameters but NULL"),
     ROW(use_nothing, EINVAL,
         "tl_use: got no parameter but NULL (tl_params_find gives that for a name that the set does "
         "not have)"),
