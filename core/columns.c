@@ -50,13 +50,13 @@ static void count_use(pairs *p, uint32_t slot, uint32_t user)
 }
 
 /* is_shown -- constants stand where they are used; a slice that a sweep put back alone, and then
- * made otherwise together with others, is of no use to anyone. */
+ * made otherwise together with others, is of no use to anyone; nor, so far, is what a run kept. */
 static int is_shown(const pairs *p, uint32_t slot)
 {
     const tl_node *n = &p->to->tape->nodes[slot];
     const int is_left = n->op == &tl_op_assemble && n->of != TL_NONE && n->nin == 1 &&
                         p->uses[slot] == 0 && p->uses[n->in[0]] > 1;
-    return n->op != &tl_op_const && !is_left;
+    return n->op != &tl_op_const && !is_left && !n->kept;
 }
 
 /* last_goal -- what a gradient that nobody uses is the gradient of: the one operand of its shape;

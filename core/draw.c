@@ -130,7 +130,8 @@ static int is_drawn(const tl_drawing *d, uint32_t slot)
 {
     const tl_tape *tape = d->tape;
     const tl_node *n = &tape->nodes[slot];
-    if (n->op == &tl_op_const || n->op == &tl_op_carry || (n->of != TL_NONE && !d->opts.adjoint))
+    if (n->op == &tl_op_const || n->op == &tl_op_carry || n->kept ||
+        (n->of != TL_NONE && !d->opts.adjoint))
         return 0;
     if (n->op->kind == TL_LOOP)
         return !is_steps(d, (uint32_t)n->attr.i[0]);

@@ -36,6 +36,7 @@ typedef struct tl_node {
     uint8_t life;        /* tl_life */
     uint8_t want;        /* tl_want, or was read */
     uint8_t no_grad;     /* recorded inside tl_no_grad */
+    uint8_t kept;        /* a result that a run keeps for a gradient to come, not asked for yet */
     uint64_t draw, seed; /* TL_RANDOM: number at the first iteration of all loops around it */
     tl_buf *buf;         /* when live (leaves: always) */
     tl_layout layout;    /* in buf */
@@ -170,6 +171,7 @@ struct tl_tape {
     char message[500];
     int anomaly; /* every result is looked at (anomaly.h) */
     int running; /* a plan is being run: recording is refused */
+    int keeping; /* results of scans are asked for by a run (tl_node.kept) */
     tl_plan_cache *plans;
 };
 

@@ -358,7 +358,10 @@ static void ask(tl_tape *tape, tl_sweep *up, uint32_t loop)
 int tl__scan_want_residuals(tl_tape *tape, uint32_t frame)
 {
     const tl_frame *f = &tape->frames[frame];
-    if (!tape->code && f->parent == 0 && f->loop != TL_NONE && !tape->nodes[f->loop].no_grad)
-        ask(tape, NULL, f->loop);
+    if (tape->code || f->parent != 0 || f->loop == TL_NONE || tape->nodes[f->loop].no_grad)
+        return tape->code;
+    tape->keeping = 1;
+    ask(tape, NULL, f->loop);
+    tape->keeping = 0;
     return tape->code;
 }

@@ -50,8 +50,10 @@ tl_tensor tl__scan_result(tl_scan s, const tl_op *op, uint32_t key, tl_dtype dty
     tl_frame *f = &tape->frames[s.frame];
     for (uint32_t k = 0; k < f->nresults; k++) {
         const tl_node *r = &tape->nodes[f->results[k]];
-        if (r->op == op && r->attr.i[0] == key && r->no_grad == (tape->no_grad > 0))
+        if (r->op == op && r->attr.i[0] == key && r->no_grad == (tape->no_grad > 0)) {
+            tape->nodes[f->results[k]].kept &= tape->keeping != 0;
             return tl__at(tape, f->results[k]);
+        }
     }
     if (tl__grow(&f->results, &f->results_capacity, f->nresults + 1, sizeof *f->results)) {
         tl_tape_fail(tape, TL_ENOMEM, op->name, "no memory for result %u", f->nresults);
@@ -64,8 +66,10 @@ tl_tensor tl__scan_result(tl_scan s, const tl_op *op, uint32_t key, tl_dtype dty
     tape->scope = tape->nodes[f->loop].scope;
     tl_tensor t = tl__record_node(tape, op, 1, &loop, dtype, shape, &attr);
     tl__spot_leave(tape, former);
-    if (t.tape)
+    if (t.tape) {
         f->results[f->nresults++] = t.slot;
+        tape->nodes[t.slot].kept = tape->keeping != 0;
+    }
     return t;
 }
 

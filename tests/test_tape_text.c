@@ -1,5 +1,6 @@
 /* test_tape_text.c -- a tape as text, whole: attributes in words, values, steps, the limit. */
 #include "tapeloop.h"
+#include "tests/check.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -92,6 +93,40 @@ Test(tape_text, forward_and_adjoint_side_by_side)
            "forward, last to first           | adjoint\n"
            "%6 loss = reshape(%5)  [] = 2    | %8 = reshape(1)  [1,1] = 1  -> %5\n"
            "%5 = sum(y; axes 0,1)  [1,1] = 2 | %9 = broadcast_to(%8)  [2,1] = 1 1  -> y\n");
+    tl_tape_free(tape);
+}
+
+/* A run keeps more of a scan than was asked for, in case a gradient of the gradient wants it. */
+Test(tape_text, what_a_run_keeps_is_no_row_until_it_is_used)
+{
+    tl_tape *tape = check_tape(1);
+    tl_tensor x = check_random(tape, TL_F64, tl_shape1(3), 1), g;
+    const tl_scan s = tl_scan_open(tape, 3, NULL);
+    const tl_tensor h = tl_scan_carry(s, x);
+    tl_scan_next(s, h, tl_tanh(tl_scale(h, 2)));
+    tl_scan_close(s);
+    const tl_tensor loss = tl_sum_all(tl_scan_last(s, h));
+    tl_grad(1, &loss, NULL, 1, &x, &g);
+    tl_print_opts o = tl_print_defaults();
+    o.adjoint = 1;
+    o.from = 0;
+    o.to = 200;
+    char *before = tl_tape_text(tape, &o);
+    const uint32_t nodes = tl_tape_nodes(tape);
+    cr_assert_eq(tl_eval(1, &g), TL_OK, "%s", tl_tape_error(tape));
+    cr_assert_gt(tl_tape_nodes(tape), nodes);
+    char *after = tl_tape_text(tape, &o);
+    const char *const row = strchr(after, '\n');
+    cr_assert_str_eq(row, strchr(before, '\n'));
+    tl_string_free(before);
+    tl_string_free(after);
+    const tl_tensor sum = tl_sum_all(tl_square(g));
+    tl_grad(1, &sum, NULL, 1, &x, &g);
+    after = tl_tape_text(tape, &o);
+    char text[20];
+    snprintf(text, sizeof text, "%%%u = stacked(", nodes);
+    cr_assert(strstr(after, text), "%s", after);
+    tl_string_free(after);
     tl_tape_free(tape);
 }
 
