@@ -45,15 +45,7 @@ static int64_t offset_of(const tl_place *p, int64_t number)
 
 static double element(const tl_seen *s, int64_t number)
 {
-    const char *at = s->at + offset_of(s->place, number);
-    double wide;
-    float narrow;
-    if (s->place->dtype == TL_F64) {
-        memcpy(&wide, at, sizeof wide);
-        return wide;
-    }
-    memcpy(&narrow, at, sizeof narrow);
-    return (double)narrow;
+    return tl__number_at(s->place->dtype, s->at + offset_of(s->place, number));
 }
 
 static void look(tl_seen *s, const tl_place *place, const char *at)

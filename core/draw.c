@@ -342,9 +342,12 @@ static int make_edges(tl_drawing *d)
     return code;
 }
 
-int tl__draw_open(tl_drawing *d, const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
+int tl__draw_open(tl_drawing *d, const tl_tape *tape, const tl_draw_opts *opts, const char *what,
+                  tl_err *err)
 {
     *d = (tl_drawing){.tape = tape, .opts = opts ? *opts : tl_draw_defaults()};
+    if (!tape)
+        return tl__fail(err, TL_EINVAL, "%s: no tape", what);
     int code = make_vertices(d);
     uint32_t *table = code ? NULL : tl__calloc((size_t)d->nvertices + 1, sizeof *table + 1);
     if (table) {
@@ -358,16 +361,24 @@ int tl__draw_open(tl_drawing *d, const tl_tape *tape, const tl_draw_opts *opts, 
     tl__free(table);
     if (!code && d->opts.limit && d->nboxes > d->opts.limit)
         return tl__fail(err, TL_ERANGE,
-                        "tl_tape_svg: %u boxes, want at most %u (draw a part, from .. to; fewer "
+                        "%s: %u boxes, want at most %u (draw a part, from .. to; fewer "
                         "steps; or change tl_draw_opts.limit)",
-                        d->nboxes, d->opts.limit);
+                        what, d->nboxes, d->opts.limit);
     code = code ? code : make_edges(d);
     code = code ? code : tl__draw_scopes(d);
     if (code)
-        return tl__fail(err, code, "tl_tape_svg: no memory for a drawing of %u nodes",
-                        tape->nnodes);
+        return tl__fail(err, code, "%s: no memory for a drawing of %u nodes", what, tape->nnodes);
     tl__draw_texts(d);
     return TL_OK;
+}
+
+int tl__draw_place(tl_drawing *d, const tl_tape *tape, const tl_draw_opts *opts, const char *what,
+                   tl_err *err)
+{
+    int code = tl__draw_open(d, tape, opts, what, err);
+    if (!code && tl__draw_layout(d))
+        code = tl__fail(err, TL_ENOMEM, "%s: no memory to place %u boxes", what, d->nboxes);
+    return code;
 }
 
 char *tl__draw_end(tl_drawing *d, tl_text *t, int code, const char *what, tl_err *err)

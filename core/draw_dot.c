@@ -82,11 +82,7 @@ char *tl_tape_dot(const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
 {
     tl_drawing d;
     tl_text t = {0};
-    if (!tape) {
-        tl__fail(err, TL_EINVAL, "tl_tape_dot: no tape");
-        return NULL;
-    }
-    const int code = tl__draw_open(&d, tape, opts, err);
+    const int code = tl__draw_open(&d, tape, opts, "tl_tape_dot", err);
     if (!code) {
         tl__put(&t, "digraph tape {\n  node [shape=box, style=\"rounded,filled\", "
                     "fontname=\"monospace\", fontsize=10];\n"

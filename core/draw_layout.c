@@ -263,3 +263,8 @@ int tl__draw_layout(tl_drawing *d)
         set_labels(d, half);
     return code;
 }
+
+double tl__draw_title_y(const tl_nest *n, int half)
+{
+    return half ? n->y[1] + n->h[1] - 4.5 : n->y[0] + TL_DRAW_STRIP - 4.5;
+}

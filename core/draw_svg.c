@@ -54,7 +54,7 @@ static void put_nest_titles(tl_text *t, const tl_drawing *d)
         if (!(n->h[half] > 0))
             continue;
         tl__put(t, "<text class=\"scope-name\" x=\"%.1f\" y=\"%.1f\">", n->label[half],
-                half ? n->y[1] + n->h[1] - 4.5 : n->y[0] + TL_DRAW_STRIP - 4.5);
+                tl__draw_title_y(n, half));
         put_xml(t, n->title);
         tl__put(t, "</text>\n");
     }
@@ -149,13 +149,7 @@ char *tl_tape_svg(const tl_tape *tape, const tl_draw_opts *opts, tl_err *err)
 {
     tl_drawing d;
     tl_text t = {0};
-    if (!tape) {
-        tl__fail(err, TL_EINVAL, "tl_tape_svg: no tape");
-        return NULL;
-    }
-    int code = tl__draw_open(&d, tape, opts, err);
-    if (!code && tl__draw_layout(&d))
-        code = tl__fail(err, TL_ENOMEM, "tl_tape_svg: no memory to place %u boxes", d.nboxes);
+    const int code = tl__draw_place(&d, tape, opts, "tl_tape_svg", err);
     if (!code) {
         put_head(&t, &d);
         put_columns(&t, &d);

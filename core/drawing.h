@@ -93,9 +93,12 @@ typedef struct tl_drawing {
     double middle; /* y of the line between the halves */
 } tl_drawing;
 
-/* tl__draw_open -- boxes with their text, edges, columns, rows; TL_OK or a code. Close it in any
- * case. */
-TL_API int tl__draw_open(tl_drawing *d, const tl_tape *tape, const tl_draw_opts *opts, tl_err *err);
+/* tl__draw_open -- boxes with their text, edges, columns, rows; TL_OK or a code, with an error of
+ * `what`. Close it in any case. tl__draw_place -- the same, and places boxes and routes edges. */
+TL_API int tl__draw_open(tl_drawing *d, const tl_tape *tape, const tl_draw_opts *opts,
+                         const char *what, tl_err *err);
+int tl__draw_place(tl_drawing *d, const tl_tape *tape, const tl_draw_opts *opts, const char *what,
+                   tl_err *err);
 TL_API void tl__draw_close(tl_drawing *d);
 /* tl__draw_end -- closes it; returns the text, NULL if there was an error (code) or is one now. */
 char *tl__draw_end(tl_drawing *d, tl_text *t, int code, const char *what, tl_err *err);
@@ -111,6 +114,8 @@ void tl__draw_texts(tl_drawing *d);
 TL_API void tl__draw_plain(char *text);
 /* tl__draw_layout -- places boxes and routes edges; TL_OK or TL_ENOMEM. */
 TL_API int tl__draw_layout(tl_drawing *d);
+/* tl__draw_title_y -- of the line that the title of a nested scope stands on, in one half. */
+double tl__draw_title_y(const tl_nest *n, int half);
 
 /* tl__draw_page -- the part of the plane that the page shows around the drawing's middle: as wide
  * or as high as the drawing, whichever fills the page, and not so small that letters get large.

@@ -208,11 +208,6 @@ static const tl_param *owner(const tl_effect *e)
     return (const tl_param *)(const void *)((const char *)e->store - offsetof(tl_param, store));
 }
 
-static double number_in(const tl_buf *buf, tl_dtype dtype, int64_t k)
-{
-    return dtype == TL_F64 ? ((const double *)buf->data)[k] : (double)((const float *)buf->data)[k];
-}
-
 /* check_finite -- in anomaly mode: that no parameter becomes NaN or infinity. The operations may have
  * passed that on from a constant, a learning rate for instance. */
 static int check_finite(tl_tape *tape, tl_buf *const *fresh)
@@ -221,14 +216,18 @@ static int check_finite(tl_tape *tape, tl_buf *const *fresh)
     for (uint32_t i = 0; i < tape->neffects && tape->anomaly; i++, n++) {
         const tl_effect *e = &tape->effects[i];
         const int64_t count = tl_shape_count(tape->nodes[e->slot].shape);
-        for (int64_t k = 0; k < count && e->kind != TL_KEEP; k++)
-            if (!isfinite(number_in(fresh[n], e->store->dtype, k)))
+        const size_t size = tl_dtype_size(e->store->dtype);
+        for (int64_t k = 0; k < count && e->kind != TL_KEEP; k++) {
+            const double x =
+                tl__number_at(e->store->dtype, (const char *)fresh[n]->data + (size_t)k * size);
+            if (!isfinite(x))
                 return tl_tape_fail(
                     tape, TL_ENAN, "tl_commit",
                     "%s would become %g at element %lld of %s%lld: passed on from a "
                     "constant, such as a learning rate, or only moved",
-                    owner(e)->name, number_in(fresh[n], e->store->dtype, k), (long long)k,
-                    e->kind == TL_ASSIGN_ROWS ? "the rows' " : "", (long long)count);
+                    owner(e)->name, x, (long long)k, e->kind == TL_ASSIGN_ROWS ? "the rows' " : "",
+                    (long long)count);
+        }
         n += e->kind == TL_ASSIGN_ROWS;
     }
     return TL_OK;

@@ -64,23 +64,9 @@ static int is_live(const tl_node *n)
 
 static double element(const tl_node *n, int64_t number)
 {
-    const char *at = (const char *)n->buf->data +
-                     place_of(&n->shape, &n->layout, number) * (int64_t)tl_dtype_size(n->dtype);
-    double wide;
-    float narrow;
-    int32_t whole;
-    switch (n->dtype) {
-    case TL_F64:
-        memcpy(&wide, at, sizeof wide);
-        return wide;
-    case TL_F32:
-        memcpy(&narrow, at, sizeof narrow);
-        return (double)narrow;
-    case TL_I32:
-        break;
-    }
-    memcpy(&whole, at, sizeof whole);
-    return (double)whole;
+    return tl__number_at(n->dtype,
+                         (const char *)n->buf->data + place_of(&n->shape, &n->layout, number) *
+                                                          (int64_t)tl_dtype_size(n->dtype));
 }
 
 /* index_at -- an element of indices; -1: they are not live any more. */

@@ -1,6 +1,8 @@
 /* shape.c -- extents: construction, broadcasting, checked sizes, text. */
 #include "core/shape.h"
 
+#include <string.h>
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -143,4 +145,23 @@ int tl__first_axis(const tl_shape *s)
 int tl__mul_size(size_t a, size_t b, size_t *out)
 {
     return __builtin_mul_overflow(a, b, out) ? TL_ENOMEM : 0;
+}
+
+double tl__number_at(tl_dtype d, const void *at)
+{
+    double wide = 0;
+    float narrow;
+    int32_t whole;
+    switch (d) {
+    case TL_F64:
+        memcpy(&wide, at, sizeof wide);
+        return wide;
+    case TL_F32:
+        memcpy(&narrow, at, sizeof narrow);
+        return (double)narrow;
+    case TL_I32:
+        memcpy(&whole, at, sizeof whole);
+        return (double)whole;
+    }
+    return wide;
 }

@@ -53,6 +53,9 @@ TL_API int tl__shape_axis(int rank, int axis);
 /* tl__first_axis -- the first axis longer than 1; -1: there is none. */
 TL_API int tl__first_axis(const tl_shape *s);
 
+/* tl__number_at -- the element that lies at an address, of any alignment. */
+TL_API double tl__number_at(tl_dtype d, const void *at);
+
 /* tl__mul_size -- a * b into *out; returns 0, or TL_ENOMEM on overflow. */
 TL_API int tl__mul_size(size_t a, size_t b, size_t *out);
 

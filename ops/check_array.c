@@ -49,22 +49,7 @@ static void put(const tl_check_array *a, int64_t at, double value)
 
 static double get(const tl_check_array *a, int64_t at)
 {
-    const char *from = a->data + at * (int64_t)tl_dtype_size(a->dtype);
-    double value;
-    float single;
-    int32_t whole;
-    switch (a->dtype) {
-    case TL_F64:
-        memcpy(&value, from, sizeof value);
-        return value;
-    case TL_F32:
-        memcpy(&single, from, sizeof single);
-        return (double)single;
-    case TL_I32:
-        break;
-    }
-    memcpy(&whole, from, sizeof whole);
-    return whole;
+    return tl__number_at(a->dtype, a->data + at * (int64_t)tl_dtype_size(a->dtype));
 }
 
 int tl__check_array_open(tl_check_array *a, tl_dtype dtype, tl_shape shape, int lay,

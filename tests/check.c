@@ -1,6 +1,8 @@
 /* check.c -- comparisons and random operands for the tests. */
 #include "tests/check.h"
 
+#include "ops/check_draw.h"
+
 #include "core/random.h"
 
 #include <math.h>
@@ -164,42 +166,10 @@ tl_tensor check_input(tl_tape *tape, tl_dtype dtype, tl_shape shape, const doubl
     return t;
 }
 
-/* draw -- one value of the domain. */
-static double draw(tl_rng *r, tl_domain domain, int64_t bound)
-{
-    const double u = tl__rng_uniform(r);
-    const double sign = domain == TL_ANY || domain == TL_INNER ? (tl__rng_below(r, 2) ? 1 : -1) : 1;
-    switch (domain) {
-    case TL_ANY:
-        return sign * (0.1 + 1.9 * u);
-    case TL_POSITIVE:
-        return 0.3 + 1.7 * u;
-    case TL_UNIT:
-    case TL_INNER:
-        return sign * (0.1 + 0.8 * u);
-    case TL_INDEX:
-        return (double)tl__rng_below(r, (uint64_t)bound);
-    case TL_BINARY:
-        return (double)tl__rng_below(r, 2);
-    }
-    return u;
-}
-
 void check_draw(uint64_t seed, tl_domain domain, int64_t bound, int64_t total, int64_t n,
                 double *values)
 {
-    tl_rng r = {seed, 0, 0};
-    const int apart = domain != TL_INDEX && domain != TL_BINARY;
-    for (int64_t i = total - n; i < total; i++) {
-        int tie, tries = 0;
-        do {
-            values[i] = draw(&r, domain, bound);
-            tie = 0;
-            for (int64_t j = 0; apart && j < i && !tie; j++)
-                tie = fabs(values[i] - values[j]) < 1e-3;
-        } while (tie && ++tries < 1000);
-        cr_assert(!tie, "no room for %lld values that are apart", (long long)total);
-    }
+    tl__check_fill(seed, domain, bound, total - n, total, values);
 }
 
 tl_tensor check_random(tl_tape *tape, tl_dtype dtype, tl_shape shape, uint64_t seed)
@@ -209,7 +179,7 @@ tl_tensor check_random(tl_tape *tape, tl_dtype dtype, tl_shape shape, uint64_t s
     cr_assert_not_null(values);
     tl_rng r = {seed, 0, 0};
     for (int64_t i = 0; i < n; i++)
-        values[i] = draw(&r, dtype == TL_I32 ? TL_INDEX : TL_ANY, 10);
+        values[i] = tl__check_draw(&r, dtype == TL_I32 ? TL_INDEX : TL_ANY, 10);
     const tl_tensor t = check_input(tape, dtype, shape, values);
     free(values);
     return t;

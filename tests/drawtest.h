@@ -93,7 +93,7 @@ static inline void hold_drawing(const tl_tape *tape, const tl_draw_opts *opts)
 {
     tl_drawing d;
     tl_err err;
-    cr_assert_eq(tl__draw_open(&d, tape, opts, &err), TL_OK, "%s", err.message);
+    cr_assert_eq(tl__draw_open(&d, tape, opts, "drawing", &err), TL_OK, "%s", err.message);
     cr_assert_eq(tl__draw_layout(&d), TL_OK);
     for (uint32_t a = 0; a < d.nboxes; a++) {
         const tl_box *box = &d.boxes[a];

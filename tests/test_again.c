@@ -13,6 +13,7 @@
 #include "ops/noise.h"
 #include "ops/reduce.h"
 #include "tests/check.h"
+#include "tests/counting.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -417,31 +418,8 @@ Test(again, what_is_used_of_a_body_must_be_given)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static size_t held, most;
-
-/* counting -- malloc with the size in front. */
-static void *counting(void *user, void *memory, size_t size)
-{
-    enum { HEAD = 64 };
-    (void)user;
-    char *all = memory ? (char *)memory - HEAD : NULL;
-    if (all)
-        held -= *(size_t *)(void *)all;
-    if (size == 0) {
-        free(all);
-        return NULL;
-    }
-    all = realloc(all, size + HEAD);
-    if (!all)
-        return NULL;
-    *(size_t *)(void *)all = size;
-    held += size;
-    most = held > most ? held : most;
-    return all + HEAD;
-}
-
 /* peak -- bytes held at most while the gradient of a chain of 64 layers is computed. */
-static size_t peak(int with)
+static size_t peak(tally *t, int with)
 {
     enum { N = 128 };
     tl_tape *tape = check_tape(1);
@@ -454,16 +432,16 @@ static size_t peak(int with)
     tl_grad(1, &y, NULL, 1, &x, &d);
     d = tl_sum_all(d);
     tl_no_grad_close(tape);
-    most = held;
-    const size_t before = held;
+    const size_t before = t->most = t->now;
     cr_assert_eq(tl_eval(1, &d), TL_OK, "%s", tl_tape_error(tape));
     tl_tape_free(tape);
-    return most - before;
+    return t->most - before;
 }
 
 Test(again, takes_less_memory)
 {
-    tl_set_allocator(counting, NULL);
-    const size_t without = peak(0), with = peak(1);
+    tally t = {0, 0};
+    count_with(&t);
+    const size_t without = peak(&t, 0), with = peak(&t, 1);
     cr_assert_lt(2 * with, without, "%zu without, %zu with checkpoints", without, with);
 }

@@ -1,40 +1,14 @@
 /* test_budget_memory.c -- scans with a budget take no more memory than it says. */
-#include "core/memory.h"
 #include "core/node.h"
-#include "core/threads.h"
 #include "tests/budgettest.h"
-
-/* tally -- what is allocated, now and at most. */
-typedef struct tally {
-    size_t now, most;
-} tally;
-
-static void *counted(void *user, void *memory, size_t size)
-{
-    enum { HEAD = 64 };
-    tally *t = user;
-    char *block = memory ? (char *)memory - HEAD : NULL;
-    t->now -= block ? *(size_t *)(void *)block : 0;
-    if (size == 0) {
-        free(block);
-        return NULL;
-    }
-    block = realloc(block, size + HEAD);
-    cr_assert_not_null(block);
-    *(size_t *)(void *)block = size;
-    t->now += size;
-    t->most = t->now > t->most ? t->now : t->most;
-    return block + HEAD;
-}
+#include "tests/counting.h"
 
 /* peak -- bytes that are allocated at most while the gradient of a long loop is computed, beyond
  * what was there before. */
 static size_t peak(int layers, int look, int64_t budget)
 {
     tally t = {0, 0};
-    tl_set_threads(1); /* one thread allocates at a time */
-    tl__memory_trim();
-    tl_set_allocator(counted, &t);
+    count_with(&t);
     const problem p = {.T = LONG, .commit = 1, .look = look, .budget = budget};
     world m = world_new(LONG);
     const size_t before = t.now;

@@ -9,6 +9,7 @@
 #include "core/space.h"
 #include "ops/ops.h"
 #include "tests/check.h"
+#include "tests/counting.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,32 +78,9 @@ static uint64_t steps_run(void)
     return calls;
 }
 
-/* ---- bytes ----------------------------------------------------------------------------------- */
-
-static size_t held, most_held; /* by the library, now and at most since most_held was set */
-
-/* counting -- malloc with the size in front. */
-static void *counting(void *user, void *memory, size_t size)
-{
-    enum { HEAD = 64 };
-    (void)user;
-    char *all = memory ? (char *)memory - HEAD : NULL;
-    if (all)
-        held -= *(size_t *)(void *)all;
-    if (size == 0) {
-        free(all);
-        return NULL;
-    }
-    all = realloc(all, size + HEAD);
-    if (!all)
-        return NULL;
-    *(size_t *)(void *)all = size;
-    held += size;
-    most_held = held > most_held ? held : most_held;
-    return all + HEAD;
-}
-
 /* ---- streams --------------------------------------------------------------------------------- */
+
+static tally held;
 
 /* stream -- windows over a stream; compares each gradient if `compares`. Returns the most nodes
  * that the tape had. */
@@ -140,7 +118,7 @@ static uint32_t stream(int windows, int scans, int compares)
         keep[CHUNKS - 1] = w;
         cr_assert_eq(tl_cut(tape, 1, &at, CHUNKS, keep), TL_OK, "%s", tl_tape_error(tape));
         cr_assert(!tl_tensor_ok(loss));
-        most_held = c == windows / 2 ? held : most_held;
+        held.most = c == windows / 2 ? held.now : held.most;
         h[0] = at;
         memcpy(h + 1, keep, (CHUNKS - 1) * sizeof *h);
         w = keep[CHUNKS - 1];
@@ -185,12 +163,12 @@ Test(cut, the_tape_stays_as_long_as_the_window)
 static size_t bytes(int windows, int scans)
 {
     stream(windows, scans, 0);
-    return most_held;
+    return held.most;
 }
 
 Test(cut, memory_stays_as_large_as_the_window)
 {
-    tl_set_allocator(counting, NULL);
+    count_with(&held);
     for (int scans = 0; scans < 2; scans++) {
         bytes(20, scans); /* what the library keeps for re-use is there now */
         const size_t few = bytes(20, scans), many = bytes(400, scans);

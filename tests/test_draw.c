@@ -3,6 +3,7 @@
 #include "tapeloop.h"
 
 #include "drawtest.h"
+#include "svgtest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,36 +80,6 @@ static tl_tape *nested(void)
     return tape;
 }
 
-static int count(const char *text, const char *what)
-{
-    int n = 0;
-    for (const char *at = text; (at = strstr(at, what)); at++)
-        n++;
-    return n;
-}
-
-/* hold_balanced -- every tag of the XML is closed by its own name. */
-static void hold_balanced(const char *xml)
-{
-    char open[16][32];
-    int depth = 0;
-    for (const char *at = strchr(xml, '<'); at; at = strchr(at + 1, '<')) {
-        const char *end = strchr(at, '>');
-        cr_assert_not_null(end);
-        const int is_end = at[1] == '/', n = (int)strcspn(at + 1 + is_end, " />\n");
-        if (is_end) {
-            cr_assert(depth > 0 && (int)strlen(open[depth - 1]) == n &&
-                          strncmp(open[depth - 1], at + 2, (size_t)n) == 0,
-                      "%.40s", at);
-            depth--;
-        } else if (end[-1] != '/') {
-            cr_assert_lt(depth, 16);
-            snprintf(open[depth++], sizeof open[0], "%.*s", n, at + 1);
-        }
-    }
-    cr_assert_eq(depth, 0);
-}
-
 Test(draw, boxes_and_lines_are_where_they_should_be)
 {
     for (int detail = 0; detail < 2; detail++)
@@ -141,8 +112,8 @@ Test(draw, svg_has_each_box_and_line_once)
     tl_err err;
     char *svg = tl_tape_svg(tape, NULL, &err), text[60];
     cr_assert_not_null(svg);
-    hold_balanced(svg);
-    cr_assert_eq(tl__draw_open(&d, tape, NULL, &err), TL_OK);
+    svg_hold_balanced(svg);
+    cr_assert_eq(tl__draw_open(&d, tape, NULL, "drawing", &err), TL_OK);
     int adjoint = 0;
     for (uint32_t k = 0; k < d.nboxes; k++) {
         adjoint += d.boxes[k].mirror != TL_NONE;
@@ -151,12 +122,12 @@ Test(draw, svg_has_each_box_and_line_once)
                  : tape->nodes[d.vertices[d.boxes[k].root].slot].op->kind == TL_LEAF ? "leaf"
                                                                                      : "forward",
                  k);
-        cr_assert_eq(count(svg, text), 1, "%s", text);
+        cr_assert_eq(svg_count(svg, text), 1, "%s", text);
     }
-    cr_assert_eq(count(svg, "class=\"adjoint\""), adjoint);
+    cr_assert_eq(svg_count(svg, "class=\"adjoint\""), adjoint);
     for (uint32_t e = 0; e < d.nedges; e++) {
         snprintf(text, sizeof text, "data-edge=\"%u-%u\"", d.edges[e].from, d.edges[e].to);
-        cr_assert_eq(count(svg, text), d.edges[e].kind != TL_EDGE_READ, "%s", text);
+        cr_assert_eq(svg_count(svg, text), d.edges[e].kind != TL_EDGE_READ, "%s", text);
     }
     tl__draw_close(&d);
     tl_string_free(svg);
@@ -234,7 +205,7 @@ Test(draw, scopes_in_scopes)
 {
     tl_tape *tape = nested();
     tl_drawing d;
-    cr_assert_eq(tl__draw_open(&d, tape, NULL, NULL), TL_OK);
+    cr_assert_eq(tl__draw_open(&d, tape, NULL, "drawing", NULL), TL_OK);
     cr_assert_eq(d.nnests, 6, "twice: cell, gates in it, and the wide one: %u", d.nnests);
     cr_assert(strcmp(d.nests[1].title, "gates") == 0 && d.nests[1].parent == 0);
     cr_assert(strcmp(d.nests[2].title, "cell") != 0 && d.nests[2].parent == TL_NONE);
@@ -245,17 +216,17 @@ Test(draw, scopes_in_scopes)
     tl__draw_close(&d);
     char *svg = tl_tape_svg(tape, NULL, NULL), *tex = tl_tape_latex(tape, NULL, NULL), text[40];
     char *dot = tl_tape_dot(tape, NULL, NULL);
-    hold_balanced(svg);
-    cr_assert_eq(count(svg, ">gates<"), 4, "in both halves");
-    cr_assert_eq(count(dot, "label=\"gates\""), 4);
-    cr_assert_eq(count(dot, "subgraph"), count(dot, "\n  }"), "%s", dot);
-    cr_assert_eq(count(dot, "subgraph"), 2 * (6 + 2), "and two columns: %s", dot);
-    cr_assert_eq(count(tex, " {gates};"), 4);
+    svg_hold_balanced(svg);
+    cr_assert_eq(svg_count(svg, ">gates<"), 4, "in both halves");
+    cr_assert_eq(svg_count(dot, "label=\"gates\""), 4);
+    cr_assert_eq(svg_count(dot, "subgraph"), svg_count(dot, "\n  }"), "%s", dot);
+    cr_assert_eq(svg_count(dot, "subgraph"), 2 * (6 + 2), "and two columns: %s", dot);
+    cr_assert_eq(svg_count(tex, " {gates};"), 4);
     for (uint32_t k = 0; k < 6; k++) {
         snprintf(text, sizeof text, "data-nest=\"%u\"", k);
-        cr_assert_eq(count(svg, text), 2, "%s", text);
+        cr_assert_eq(svg_count(svg, text), 2, "%s", text);
         snprintf(text, sizeof text, "%% scope %u\n", k);
-        cr_assert_eq(count(tex, text), 2, "%s", text);
+        cr_assert_eq(svg_count(tex, text), 2, "%s", text);
     }
     tl_string_free(dot);
     tl_string_free(svg);
@@ -289,7 +260,7 @@ Test(draw, names_are_escaped)
     tl_scope_close(tape);
     char *svg = tl_tape_svg(tape, NULL, NULL), *dot = tl_tape_dot(tape, NULL, NULL);
     char *tex = tl_tape_latex(tape, NULL, NULL);
-    hold_balanced(svg);
+    svg_hold_balanced(svg);
     hold_latex(tex);
     cr_assert(strstr(svg, "a&#60;b&#62;&#38;&#34;c&#34;\\_{$%"), "%s", svg);
     cr_assert(strstr(dot, "label=\"a<b>&\\\"c\\\"\\\\_{$%"), "%s", dot);
@@ -329,7 +300,7 @@ Test(draw, a_latex_document_has_all_it_needs)
     for (int k = 0; k < 4; k++) {
         char *tex = tl_tape_latex(tape[k], NULL, NULL);
         hold_latex(tex);
-        cr_assert_eq(count(tex, "\\usepackage"), 2, "tikz, geometry: what every TeX has");
+        cr_assert_eq(svg_count(tex, "\\usepackage"), 2, "tikz, geometry: what every TeX has");
         cr_assert_eq(strncmp(tex, "\\documentclass{article}\n", 24), 0, "%s", tex);
         for (const char *at = tex; (at = strchr(at, '\\')); at++) {
             char style[32]; /* is one of those that the head declares */
@@ -350,25 +321,25 @@ Test(draw, dot_and_latex_have_all_boxes)
     tl_err err;
     tl_draw_opts o = tl_draw_defaults();
     o.reads = 1;
-    cr_assert_eq(tl__draw_open(&d, tape, NULL, &err), TL_OK);
+    cr_assert_eq(tl__draw_open(&d, tape, NULL, "drawing", &err), TL_OK);
     char *dot = tl_tape_dot(tape, &o, NULL), *tex = tl_tape_latex(tape, NULL, NULL), text[40];
     for (uint32_t k = 0; k < d.nboxes; k++) {
         snprintf(text, sizeof text, "  b%u [label", k);
-        cr_assert_eq(count(dot, text), 1);
+        cr_assert_eq(svg_count(dot, text), 1);
         snprintf(text, sizeof text, "%% box %u\n", k);
-        cr_assert_eq(count(tex, text), 1);
+        cr_assert_eq(svg_count(tex, text), 1);
     }
     for (uint32_t e = 0; e < d.nedges; e++) {
         snprintf(text, sizeof text, "  b%u -> b%u [", d.edges[e].from, d.edges[e].to);
-        cr_assert_eq(count(dot, text), 1);
+        cr_assert_eq(svg_count(dot, text), 1);
     }
-    cr_assert_eq(count(dot, "{"), count(dot, "}"));
-    cr_assert_eq(count(dot, "subgraph"), 4, "two scopes, forward and adjoint: %s", dot);
+    cr_assert_eq(svg_count(dot, "{"), svg_count(dot, "}"));
+    cr_assert_eq(svg_count(dot, "subgraph"), 4, "two scopes, forward and adjoint: %s", dot);
     tl_string_free(dot);
     dot = tl_tape_dot(tape, NULL, NULL);
     for (uint32_t e = 0; e < d.nedges; e++) {
         snprintf(text, sizeof text, "  b%u -> b%u [", d.edges[e].from, d.edges[e].to);
-        cr_assert_eq(count(dot, text), d.edges[e].kind != TL_EDGE_READ);
+        cr_assert_eq(svg_count(dot, text), d.edges[e].kind != TL_EDGE_READ);
     }
     tl__draw_close(&d);
     tl_string_free(dot);
@@ -380,7 +351,7 @@ Test(draw, empty_and_broken_tapes)
 {
     tl_tape *tape = tl_tape_new(NULL);
     char *svg = tl_tape_svg(tape, NULL, NULL);
-    hold_balanced(svg);
+    svg_hold_balanced(svg);
     tl_string_free(svg);
     tl_draw_opts o = tl_draw_defaults();
     tl_tensor x = tl_zeros(tape, TL_F64, tl_shape1(2));

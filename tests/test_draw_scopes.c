@@ -52,7 +52,7 @@ Test(draw_scopes, steps_are_columns_of_their_scan)
 {
     tl_tape *tape = two_scans(3);
     tl_drawing d;
-    cr_assert_eq(tl__draw_open(&d, tape, NULL, NULL), TL_OK);
+    cr_assert_eq(tl__draw_open(&d, tape, NULL, "drawing", NULL), TL_OK);
     cr_assert_neq(column(&d, "net/below, t = 0"), TL_NONE);
     cr_assert_neq(column(&d, "net/above, t = 2"), TL_NONE);
     cr_assert_eq(d.nnests, 6, "squash in every step, and nothing of the scan itself: %u", d.nnests);
@@ -79,7 +79,7 @@ Test(draw_scopes, no_gradient_comes_from_nowhere)
             tl_draw_opts o = tl_draw_defaults();
             o.unroll = unroll;
             tl_drawing d;
-            cr_assert_eq(tl__draw_open(&d, tape, &o, NULL), TL_OK);
+            cr_assert_eq(tl__draw_open(&d, tape, &o, "drawing", NULL), TL_OK);
             for (uint32_t k = 0; k < d.nboxes; k++) {
                 const tl_box *b = &d.boxes[k];
                 int in = 0, is_loss = d.columns[b->column].title[0] == 'l';
@@ -108,7 +108,7 @@ Test(draw_scopes, long_scope_names_keep_their_end)
     tl_scan_next(s, h, tl_name(tl_tanh(h), "k"));
     tl_scan_close(s);
     tl_drawing d;
-    cr_assert_eq(tl__draw_open(&d, tape, NULL, NULL), TL_OK);
+    cr_assert_eq(tl__draw_open(&d, tape, NULL, "drawing", NULL), TL_OK);
     const char *title = d.columns[d.ncolumns - 1].title;
     cr_assert(strncmp(title, "...", 3) == 0, "%s", title);
     cr_assert(strstr(title, "rather long as well, t = 1"), "%s", title);
