@@ -188,7 +188,7 @@ Test(chart, names_do_no_harm)
     tl__free(svg);
     for (; p.nlines < TL_CHART_LINES; p.nlines++)
         p.line[p.nlines] = p.line[0];
-    draw(&p);
+    tl__free(draw(&p));
 }
 
 Test(chart, without_memory_there_is_no_picture)

@@ -107,7 +107,7 @@ static int commits_infinity(tl_tape *tape, tl_err *err)
 {
     (void)err;
     tl_anomaly(tape, 1);
-    tl_assign(weight, tl_add_scalar(tl_use(tape, weight), -INFINITY));
+    tl_assign(weight, tl_add_scalar(tl_use(tape, weight), -(double)INFINITY));
     const int code = tl_commit(tape);
     tl_anomaly(tape, 0);
     return code;
@@ -117,7 +117,7 @@ static int commits_infinite_rows(tl_tape *tape, tl_err *err)
 {
     (void)err;
     tl_anomaly(tape, 1);
-    tl_assign_rows(weight, ints(tape, 1), tl_full(tape, TL_F32, tl_shape1(1), INFINITY));
+    tl_assign_rows(weight, ints(tape, 1), tl_full(tape, TL_F32, tl_shape1(1), (double)INFINITY));
     const int code = tl_commit(tape);
     tl_anomaly(tape, 0);
     return code;
