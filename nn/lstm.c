@@ -12,6 +12,7 @@ static tl_tensor lstm_step(const tl_cell *cell, const tl_tensor *w, tl_tensor x,
     tl_tensor z =
         tl_add(tl_linear(x, w[TL_W_IH], tl__bias(cell, w, TL_B_IH)),
                tl_linear(h, w[TL_W_HH], tl__bias(cell, w, TL_B_HH))); /* [B,4H]: i f g o */
+    tl_name(z, "z");
     tl_tensor i = tl_name(tl_sigmoid(tl_chunk(z, 4, 0)), "i");
     tl_tensor f = tl_name(tl_sigmoid(tl_chunk(z, 4, 1)), "f");
     tl_tensor g = tl_name(tl_tanh(tl_chunk(z, 4, 2)), "g");

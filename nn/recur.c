@@ -7,6 +7,8 @@
 #include "core/scan.h"
 #include "ops/ops.h"
 
+#include <stdio.h>
+
 /* The tensors of one step. */
 typedef struct step_in {
     const tl_tensor *w;
@@ -57,6 +59,16 @@ static tl_tensor step(const tl_recur *r, const step_in *in, tl_tensor *state)
     return y;
 }
 
+/* name -- t, "h'" or "h3", unless it has a name. */
+static void name(tl_tensor t, const char *state, const char *behind)
+{
+    char text[64];
+    if (!tl_tensor_ok(t) || tl_tensor_name(t)[0])
+        return;
+    snprintf(text, sizeof text, "%s%s", state, behind);
+    tl_name(t, text);
+}
+
 static tl_recur_out scanned(const tl_recur *r, const tl_tensor *aux, int every)
 {
     const tl_cell *cell = r->cell;
@@ -71,7 +83,7 @@ static tl_recur_out scanned(const tl_recur *r, const tl_tensor *aux, int every)
     tl_tensor carry[TL_CELL_STATES], state[TL_CELL_STATES];
     tl_tensor w_probe[TL_CELL_PARAMS], state_probe[TL_CELL_STATES];
     for (int k = 0; k < cell->nstates; k++)
-        state[k] = carry[k] = tl_scan_carry(s, r->init[k]);
+        state[k] = carry[k] = tl_name(tl_scan_carry(s, r->init[k]), cell->state[k].name);
     step_in in = {r->w, tl_scan_each(s, r->x), aux, NULL, NULL};
     for (int k = 0; r->w_probe && k < cell->nparams; k++)
         w_probe[k] = tl_scan_each(s, r->w_probe[k]);
@@ -81,8 +93,10 @@ static tl_recur_out scanned(const tl_recur *r, const tl_tensor *aux, int every)
     in.state_probe = r->state_probe ? state_probe : NULL;
 
     tl_tensor y = step(r, &in, state);
-    for (int k = 0; k < cell->nstates; k++)
+    for (int k = 0; k < cell->nstates; k++) {
+        name(state[k], cell->state[k].name, "'");
         tl_scan_next(s, carry[k], state[k]);
+    }
     tl_scan_close(s);
 
     tl_recur_out out = {0};
@@ -157,6 +171,10 @@ static tl_recur_out unrolled(const tl_recur *r, const tl_tensor *aux)
         in.state_probe = r->state_probe ? state_probe : NULL;
         tl_scope_open(tape, "step");
         shown[t] = masked_step(r, &in, lengths, t, out.last, after);
+        char number[24];
+        snprintf(number, sizeof number, "%lld", (long long)t + 1);
+        for (int k = 0; k < cell->nstates; k++)
+            name(out.last[k], cell->state[k].name, number);
         tl_scope_close(tape);
         for (int k = 0; k < cell->nstates; k++)
             shown[(1 + k) * T + t] = after[k];

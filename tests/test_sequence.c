@@ -1,5 +1,6 @@
 /* test_sequence.c -- cells over time: layers, directions, lengths and states against plain C; scan
  * against loop. Errors are in test_sequence_error.c. */
+#include "core/print.h"
 #include "core/run.h"
 #include "tests/sequencetest.h"
 
@@ -329,6 +330,28 @@ Test(sequence, a_budget_is_kept)
     const size_t kept = slab_of(s, 0, 0), few = slab_of(s, 0, (int64_t)(60 * states));
     cr_assert(few < kept / 2, "%zu bytes, %zu with a budget", kept, few);
     tl__set_period_rows(0);
+    tl_sequence_free(s);
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+Test(sequence, states_and_gates_have_names_on_the_tape)
+{
+    static const char *const scanned[] = {" c' ", " h' ", " z ", "mul(f, c)"}, *const unrolled[] = {
+                                                                                   " c1 ", " h2 ",
+                                                                                   "mul(f, c1)"};
+    tl_sequence *s = lstm_of(NULL);
+    for (int loop = 0; loop < 2; loop++) {
+        cr_assert_eq(tl_tape_reset(tape), TL_OK);
+        tl_sequence_args a = tl_sequence_args_defaults();
+        a.unroll = loop;
+        tl_sequence_apply(s, tl_ones(tape, TL_F64, tl_shape3(2, B, I)), &a);
+        char *text = tl_tape_text(tape, NULL);
+        for (int k = 0; k < 4 - loop; k++)
+            cr_expect(strstr(text, loop ? unrolled[k] : scanned[k]), "%s: %s",
+                      loop ? unrolled[k] : scanned[k], text);
+        tl_string_free(text);
+    }
     tl_sequence_free(s);
 }
 
