@@ -13,7 +13,7 @@ tl_marks *tl__marks_new(void);
 void tl__marks_free(tl_marks *m);
 /* tl__marks_add -- one more, not below those before it. */
 void tl__marks_add(tl_marks *m, uint32_t mark);
-/* tl__marks_have -- whether it was added and not dropped since; 0, the empty tape, always is a mark. */
+/* tl__marks_have -- whether it was added and not dropped since; 0, the empty tape, always is one. */
 int tl__marks_have(const tl_marks *m, uint32_t mark);
 /* tl__marks_drop -- forgets those above. */
 void tl__marks_drop(tl_marks *m, uint32_t mark);

@@ -249,8 +249,8 @@ TL_API int tl_tape_fail(tl_tape *tape, int code, const char *what, const char *f
 TL_API tl_tensor tl_fail_tensor(tl_tensor t, int code, const char *what, const char *format, ...)
     TL_PRINTF(4, 5);
 
-/* tl__op_fault -- what a descriptor lacks to be recorded with nin operands (0: with any number); NULL:
- * nothing. */
+/* tl__op_fault -- what a descriptor lacks to be recorded with nin operands (0: with any number);
+ * NULL: nothing. */
 TL_API const char *tl__op_fault(const tl_op *op, int nin);
 
 /* tl__inert -- the inert tensor in t's place: it remembers the error of t's tape, or what t does if

@@ -74,9 +74,9 @@ TL_API tl_tensor tl_use(tl_tape *tape, tl_param *p);
  * Returns how many there are; 0 after an error. */
 TL_API int tl_use_all(tl_tape *tape, tl_params *set, tl_tensor *out);
 
-/* tl_bind -- on this tape, from now to reset or tl_bind_clear, tl_use gives this tensor (same shape and
- * dtype) in the parameter's place: a layer computes with weights of your own, such as those that an
- * inner loop of training has come to.
+/* tl_bind -- on this tape, from now to reset or tl_bind_clear, tl_use gives this tensor (same shape
+ * and dtype) in the parameter's place: a layer computes with weights of your own, such as those that
+ * an inner loop of training has come to.
  *
  *     tl_bind(tape, p, tl_sub(tl_use(tape, p), tl_scale(g, 0.1)));
  *     tl_backward(loss)        the gradient with respect to the stored value, through the tensor

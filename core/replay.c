@@ -59,7 +59,8 @@ static tl_tensor record_again(tl_sweep *w, const tl_node *n)
     if (t.tape) {
         tape->nodes[t.slot].name = n->name;
         if (n->op->kind == TL_RANDOM) {
-            tape->nodes[t.slot].draw = n->draw + tl__moved(tape, tape->frame) - tl__moved(tape, n->frame);
+            tape->nodes[t.slot].draw =
+                n->draw + tl__moved(tape, tape->frame) - tl__moved(tape, n->frame);
             tape->nodes[t.slot].seed = n->seed;
             tape->draw--; /* no new number */
         }

@@ -33,12 +33,12 @@
  *
  * Beside the budget there are xs, stacked results that are asked for or read by something else than
  * the loop's own gradient, the arrays between layers of loops, and a period's products. A period is
- * some 384 rows of a product, that is 384 / B steps: a loop of one period or less runs as a whole, and
- * no segment is shorter. In segments run scans that lie in no other scan, with their first gradient;
- * others, gradients of gradients and whatever stands against it run as without a budget, correctly
- * (plan/ring.c). tl_plan_print says of a loop how many steps run at a time, and of an adjoint if it
- * reads all at once. A budget that is too small for one segment and two states is TL_ERANGE when run,
- * with what would do; TL_PERIOD_ROWS in the environment makes periods shorter. */
+ * some 384 rows of a product, that is 384 / B steps: a loop of one period or less runs as a whole,
+ * and no segment is shorter. In segments run scans that lie in no other scan, with their first
+ * gradient; others, gradients of gradients and whatever stands against it run as without a budget,
+ * correctly (plan/ring.c). tl_plan_print says of a loop how many steps run at a time, and of an
+ * adjoint if it reads all at once. A budget that is too small for one segment and two states is
+ * TL_ERANGE when run, with what would do; TL_PERIOD_ROWS in the environment makes periods shorter. */
 #ifndef TL_CORE_SCAN_H
 #define TL_CORE_SCAN_H
 

@@ -108,8 +108,7 @@ static tl_tensor product(tl_tensor a, uint32_t mask, int keepdims)
 tl_tensor tl_prod(tl_tensor a, int naxes, const int *axes, int keepdims)
 {
     uint32_t mask;
-    return tl__axes_mask(a, "prod", naxes, axes, &mask) ? product(a, mask, keepdims)
-                                                        : tl__inert(a);
+    return tl__axes_mask(a, "prod", naxes, axes, &mask) ? product(a, mask, keepdims) : tl__inert(a);
 }
 
 tl_tensor tl_prod_all(tl_tensor a)
