@@ -1,8 +1,9 @@
 /* columns.c -- a tape as text in two columns: the forward node, and what a sweep recorded when it
  * was at that node (tl_node.of), in the order of the backward pass.
  *
- * An arrow behind a gradient says at which nodes the sweep uses it: "-> c2" stands in the lines of
- * c3, and again in those of the h2 that c2 makes, and the lines of c2 add the two. */
+ * An arrow behind a gradient says of what it is the gradient, or a part of one: "-> c2" stands in the
+ * lines of c3, and again in those of the h2 that c2 makes, and the lines of c2 add the two. Behind
+ * that stand the operands that it goes on to as it is, those of a sum. */
 #include "core/tape_text.h"
 
 #include "core/space.h"
@@ -59,20 +60,6 @@ static int is_shown(const pairs *p, uint32_t slot)
     return n->op != &tl_op_const && !is_left && !n->kept;
 }
 
-/* last_goal -- what a gradient that nobody uses is the gradient of: the one operand of its shape;
- * TL_NONE if there are several. */
-static uint32_t last_goal(const tl_tape *tape, uint32_t slot)
-{
-    const tl_node *of = &tape->nodes[tape->nodes[slot].of];
-    uint32_t found = TL_NONE, n = 0;
-    for (uint32_t i = 0; i < of->nin; i++)
-        if (tl_shape_equal(tape->nodes[of->in[i]].shape, tape->nodes[slot].shape)) {
-            n += of->in[i] != found;
-            found = of->in[i];
-        }
-    return n == 1 && tape->nodes[slot].op->kind != TL_LOOP ? found : TL_NONE;
-}
-
 /* find_uses -- all of them, by the operands, the steps before, and the results of a scan. */
 static void find_uses(pairs *p)
 {
@@ -92,9 +79,6 @@ static void find_uses(pairs *p)
                 if (tape->frames[f].carries[k].next != TL_NONE)
                     note(p, tape->frames[f].carries[k].next, tape->frames[f].carries[k].source);
     }
-    for (uint32_t s = 0; s < tape->nnodes; s++)
-        if (p->uses[s] == 0 && tape->nodes[s].of < tape->nnodes)
-            p->goes[(size_t)MOST * s] = last_goal(tape, s);
 }
 
 /* sort -- adjoint nodes by what they are of, in the order of recording. */
@@ -114,14 +98,20 @@ static void sort(pairs *p)
 
 /* ---- cells ------------------------------------------------------------------------------------ */
 
-/* put_goes -- "-> c2, %57": where the gradient goes. */
+/* put_goes -- "-> c2, %57": what it is the gradient of, and where it goes on to unchanged. */
 static void put_goes(tl_text *t, const pairs *p, uint32_t slot)
 {
-    const uint32_t *goes = p->goes + (size_t)MOST * slot;
-    for (int k = 0; k < MOST && goes[k] != TL_NONE; k++) {
-        tl__put(t, "%s", k ? ", " : "  -> ");
-        const uint32_t frame = p->t < 0 ? 0 : p->to->tape->nodes[goes[k]].frame;
-        tl__put_operand(t, p->to->tape, goes[k], (tl_instance){frame, p->t});
+    const tl_tape *tape = p->to->tape;
+    const uint32_t *goes = p->goes + (size_t)MOST * slot, goal = tape->nodes[slot].goal;
+    if (goal >= tape->nnodes) /* no gradient, or one of what is gone */
+        return;
+    for (int k = -1; k < MOST && (k < 0 || goes[k] != TL_NONE); k++) {
+        const uint32_t to = k < 0 ? goal : goes[k];
+        if (k >= 0 && to == goal)
+            continue;
+        tl__put(t, "%s", k < 0 ? "  -> " : ", ");
+        const uint32_t frame = p->t < 0 ? 0 : tape->nodes[to].frame;
+        tl__put_operand(t, tape, to, (tl_instance){frame, p->t});
     }
 }
 

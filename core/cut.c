@@ -149,6 +149,7 @@ static int write_all(tl_cutter *c)
         n->arena = tl__arena_mark(&c->arena);
         n->frame = c->frame[n->frame];
         n->of = moved(c, n->of);
+        n->goal = moved(c, n->goal);
         if ((c->leaf[slot] && write_leaf(c, from, n)) || write_arrays(c, from, n))
             return TL_ENOMEM;
     }

@@ -136,7 +136,8 @@ static int is_drawn(const tl_drawing *d, uint32_t slot)
     if (n->op->kind == TL_LOOP)
         return !is_steps(d, (uint32_t)n->attr.i[0]);
     if (n->op->kind == TL_RESULT && is_steps(d, (uint32_t)tape->nodes[n->in[0]].attr.i[0]))
-        return n->op != &tl_op_last && !(n->op == &tl_op_stacked && n->of != TL_NONE);
+        return n->op != &tl_op_last &&
+               !(n->op == &tl_op_stacked && n->of != TL_NONE && n->goal == TL_NONE);
     return !(n->op == &tl_op_each && is_stacked(d, n->in[0])) && !is_gradient(d, n);
 }
 
@@ -164,22 +165,14 @@ static int add_steps(tl_drawing *d, const tl_frame *f)
     return code;
 }
 
-/* summed_for -- v is the sum, over steps drawn one by one, of gradients for a value from outside:
- * that value, an operand of what each of them is of, of their shape. TL_NONE: not such a sum. */
-static uint32_t summed_for(const tl_drawing *d, const tl_vertex *v)
+/* result_for -- v is the sum, or all, of gradients over steps drawn one by one, for a value from
+ * outside: that value. TL_NONE: not such a result. */
+static uint32_t result_for(const tl_drawing *d, const tl_vertex *v)
 {
-    const tl_tape *tape = d->tape;
-    uint32_t found = TL_NONE;
-    if (tape->nodes[v->slot].op != &tl_op_summed || v->nin == 0)
-        return TL_NONE;
-    const uint32_t of = d->vertices[d->in[v->first]].of;
-    for (uint32_t i = 0; of != TL_NONE && i < d->vertices[of].nin; i++) {
-        const uint32_t k = d->in[d->vertices[of].first + i];
-        const tl_node *n = &tape->nodes[d->vertices[k].slot];
-        if (d->vertices[k].t < 0 && tl_shape_equal(n->shape, tape->nodes[v->slot].shape))
-            found = k;
-    }
-    return found;
+    const tl_node *n = &d->tape->nodes[v->slot];
+    return n->op->kind == TL_RESULT && v->nin > 0 && n->goal < d->tape->nnodes
+               ? tl__draw_resolve(d, n->goal, -1)
+               : TL_NONE;
 }
 
 static int make_vertices(tl_drawing *d)
@@ -213,7 +206,7 @@ static int make_vertices(tl_drawing *d)
     }
     for (uint32_t k = 0; k < d->nvertices; k++)
         if (tape->nodes[d->vertices[k].slot].of != TL_NONE && d->vertices[k].of == TL_NONE)
-            d->vertices[k].of = summed_for(d, &d->vertices[k]);
+            d->vertices[k].of = result_for(d, &d->vertices[k]);
     return code;
 }
 

@@ -274,19 +274,11 @@ static void forward_lines(const tl_drawing *d, uint32_t box)
         snprintf(next_line(b), TL_BOX_TEXT, "%s", tl_shape_text(n->shape, shape, sizeof shape));
 }
 
-/* leaf_behind -- the operand of the forward node that the end of a sweep is the gradient of: the
- * one of its shape, the last one if there are several; TL_NONE if there is none. */
+/* leaf_behind -- what the end of a sweep is the gradient of; TL_NONE if that is not drawn. */
 static uint32_t leaf_behind(const tl_drawing *d, const tl_vertex *v)
 {
-    const tl_vertex *of = &d->vertices[v->of];
-    uint32_t found = TL_NONE;
-    for (uint32_t i = 0; i < of->nin; i++) {
-        const uint32_t k = d->in[of->first + i];
-        const tl_node *n = &d->tape->nodes[d->vertices[k].slot];
-        if (tl_shape_equal(n->shape, d->tape->nodes[v->slot].shape))
-            found = k;
-    }
-    return found;
+    const uint32_t goal = d->tape->nodes[v->slot].goal;
+    return goal < d->tape->nnodes ? tl__draw_resolve(d, goal, d->vertices[v->of].t) : TL_NONE;
 }
 
 static uint32_t incoming(const tl_drawing *d, uint32_t box)
@@ -312,12 +304,14 @@ static void adjoint_line(const tl_drawing *d, uint32_t box, uint32_t k, uint32_t
         put(&p, "\xe2\x86\x92 ");
         put_other(&p, d->boxes[to].root);
         put(&p, ": ");
-    } else if (leaf != TL_NONE) {
+    } else if (leaf != TL_NONE && leaf != d->boxes[box].root) {
         put(&p, "\xe2\x86\x92 ");
         put_other(&p, leaf);
         put(&p, ": ");
     }
-    if (is_delta(d, k, box, 0) && to == TL_NONE)
+    if (to == TL_NONE && d->tape->nodes[d->vertices[k].slot].op == &tl_op_stacked)
+        put(&p, "of %u steps", incoming(d, box));
+    else if (to == TL_NONE && is_delta(d, k, box, 0))
         put(&p, "sum of %u", incoming(d, box));
     else if (is_delta(d, k, box, 0))
         put(&p, "\xce\xb4");

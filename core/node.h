@@ -32,6 +32,7 @@ typedef struct tl_node {
     uint32_t frame;      /* that it belongs to */
     uint32_t scope;      /* index into tape->scopes */
     uint32_t of;         /* slot of the node whose gradient it is part of; TL_NONE: not a sweep's */
+    uint32_t goal;       /* slot of the value that it is the gradient of, or adds to that; TL_NONE */
     const char *name;    /* interned, or NULL */
     uint8_t life;        /* tl_life */
     uint8_t want;        /* tl_want, or was read */

@@ -50,8 +50,9 @@ TL_API tl_print_opts tl_print_defaults(void);
  *
  * opts->adjoint: the backward pass beside what it goes back over. On the left every node of
  * from .. to, the last one first; on the right the nodes that tl_grad recorded when it was at that
- * one, in the order of recording, with an arrow to the nodes at which it went on with them. A sum
- * hands its gradient on as it is: nothing stands beside it. Values have four digits, of more than
+ * one, in the order of recording, with an arrow from a gradient to what it is the gradient of, or a
+ * part of it; behind a comma stand the nodes that get it as it is. A sum hands its gradient on like
+ * that: nothing stands beside it. Values have four digits, of more than
  * eight elements the first two and the last are shown.
  *
  *     forward, last to first              | adjoint

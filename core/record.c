@@ -299,6 +299,7 @@ tl_tensor tl__record_node(tl_tape *tape, const tl_op *op, uint32_t nin, const tl
     n->frame = tape->frame;
     n->scope = tape->scope;
     n->of = tape->of;
+    n->goal = TL_NONE;
     n->no_grad = tape->no_grad > 0;
     n->arena = tl__arena_mark(&tape->arena);
     if (fill_arrays(tape, n, in, attr)) {

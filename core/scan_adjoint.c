@@ -257,11 +257,13 @@ static tl_tensor carry_back(tl_sweep *w, const tl_back *back)
     w->tape->of = w->slot[back->leaf];
     tl_tensor d = tl_scan_carry(w->adjoint, back->g);
     w->tape->of = of;
-    const char *name = w->tape->nodes[w->slot[back->leaf]].name;
+    /* it is what the steps behind have for the value after the step */
+    const char *next = w->tape->nodes[w->slot[back->next]].name,
+               *name = w->tape->nodes[w->slot[back->leaf]].name;
     char text[80];
-    if (!name)
+    if (!next && !name)
         return d;
-    snprintf(text, sizeof text, "d%s", name);
+    snprintf(text, sizeof text, next ? "d%s" : "d%s'", next ? next : name);
     return tl_name(d, text);
 }
 

@@ -75,11 +75,20 @@ int tl__sweep_spread(tl_sweep *w)
     return changed;
 }
 
+/* set_goal -- what g, of a sweep, is the gradient of; the first time: it may go on unchanged. */
+static void set_goal(const tl_sweep *w, tl_tensor g, uint32_t slot)
+{
+    tl_node *n = g.tape ? &w->tape->nodes[g.slot] : NULL;
+    if (n && n->of != TL_NONE && n->goal == TL_NONE)
+        n->goal = slot;
+}
+
 void tl__sweep_add(tl_sweep *w, uint32_t slot, tl_tensor g, uint32_t from)
 {
     uint32_t p = tl__sweep_find(w, slot);
     if (p == TL_NONE || !w->flags[p] || !g.tape || w->tape->code)
         return;
+    set_goal(w, g, slot);
     if (tl__grow(&w->parts, &w->parts_capacity, w->nparts + 1, sizeof *w->parts)) {
         tl_tape_fail(w->tape, TL_ENOMEM, "tl_grad", "no memory for %u contributions", w->nparts);
         return;
@@ -137,6 +146,7 @@ void tl__sweep_merge(tl_sweep *w, uint32_t p)
     if (assembles < 2)
         return;
     tl_tensor all = merged(w, p, pieces);
+    set_goal(w, all, w->slot[p]);
     uint32_t keep = TL_NONE; /* the last part that stays */
     int placed = 0;
     for (uint32_t c = w->first[p]; all.tape && c != TL_NONE; c = w->parts[c].next) {
@@ -165,8 +175,10 @@ tl_tensor tl__sweep_sum(tl_sweep *w, uint32_t p)
         return (tl_tensor){0};
     tl__sweep_merge(w, p);
     tl_part *head = &w->parts[w->first[p]];
-    for (uint32_t c = head->next; c != TL_NONE; c = w->parts[c].next)
+    for (uint32_t c = head->next; c != TL_NONE; c = w->parts[c].next) {
         head->g = tl_add(head->g, w->parts[c].g);
+        set_goal(w, head->g, w->slot[p]);
+    }
     head->next = TL_NONE;
     w->last[p] = w->first[p];
     return head->g;

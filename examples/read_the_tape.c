@@ -134,7 +134,8 @@ static int loss_lesson(const lesson *n)
            "how much L grows per unit of this one. From it follows what the operands get, by the\n"
            "chain rule. That is computed by ordinary operations, so tl_grad records them: behind\n"
            "everything else on the same tape. Here they stand beside the line that they are of.\n"
-           "An arrow says for which line the result is the gradient.\n\n");
+           "An arrow says for which line the result is the gradient, or a part of it; behind a\n"
+           "comma stand lines that get it as it is.\n\n");
     if (show(n, n->loss, n->end, 1))
         return 1;
     printf("From the top: dL/dL = 1. L is half of something, which gets 1 * 0.5 (reshape is form\n"

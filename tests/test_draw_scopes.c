@@ -3,9 +3,11 @@
 
 #include "drawtest.h"
 
+#include "check.h"
 #include "core/memory.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* two_scans -- y = x x, two scans over it one on the other, a loss of all steps of the second; with
  * the gradient for x and U, so that gradients go into the scans and come out of them by steps. */
@@ -202,5 +204,41 @@ Test(draw_scopes, every_allocation_may_fail, .timeout = 300)
         tl_string_free(got);
         tl_string_free(want);
     }
+    tl_tape_free(tape);
+}
+
+/* u and h0 of one shape: what goes to which is known from the sweep, not from shapes. */
+Test(draw_scopes, gradients_of_equal_shapes_are_told_apart)
+{
+    tl_tape *tape = check_tape(1);
+    tl_tensor u = tl_name(check_random(tape, TL_F64, tl_shape1(1), 1), "u"),
+              h0 = tl_name(check_random(tape, TL_F64, tl_shape1(1), 2), "h0"),
+              xs = tl_name(check_random(tape, TL_F64, tl_shape2(3, 1), 3), "xs");
+    const tl_scan s = tl_scan_open(tape, 3, NULL);
+    const tl_tensor h = tl_name(tl_scan_carry(s, h0), "h"),
+                    n = tl_name(tl_tanh(tl_add(tl_mul(u, h), tl_scan_each(s, xs))), "n");
+    tl_scan_next(s, h, n);
+    tl_scan_close(s);
+    const tl_tensor loss = tl_sum_all(tl_scan_last(s, h)), by[] = {u, h0, xs};
+    tl_tensor g[3];
+    cr_assert_eq(tl_grad(1, &loss, NULL, 3, by, g), TL_OK);
+    char *svg = tl_tape_svg(tape, NULL, NULL);
+    cr_expect(strstr(svg, ">du<") && strstr(svg, ">sum of 3<"), "%s", svg);
+    cr_expect(strstr(svg, ">dxs<") && strstr(svg, ">of 3 steps<"), "%s", svg);
+    cr_expect(strstr(svg, "u: \xce\xb4\xc2\xb7(1-n\xc2\xb7n)\xc2\xb7h0<"), "%s", svg);
+    cr_expect(strstr(svg, "h0: \xce\xb4\xc2\xb7(1-n\xc2\xb7n)\xc2\xb7u<"), "%s", svg);
+    cr_expect(strstr(svg, "n[1]: \xce\xb4\xc2\xb7(1-n\xc2\xb7n)\xc2\xb7u<"), "%s", svg);
+    tl_string_free(svg);
+    tl_print_opts o = tl_print_defaults();
+    o.adjoint = 1;
+    char *text = tl_tape_text(tape, &o);
+    for (int k = 0; k < 3; k++) {
+        static const char *const want[] = {"  -> u\n", "  -> h0\n", "  -> xs\n"};
+        char line[40];
+        snprintf(line, sizeof line, "%%%u = ", g[k].slot);
+        const char *at = strstr(text, line), *arrow = at ? strstr(at, "  -> ") : NULL;
+        cr_expect(arrow && strncmp(arrow, want[k], strlen(want[k])) == 0, "%s", text);
+    }
+    tl_string_free(text);
     tl_tape_free(tape);
 }

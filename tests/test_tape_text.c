@@ -74,18 +74,19 @@ Test(tape_text, forward_and_adjoint_side_by_side)
     tl_tape *tape = plain();
     tl_print_opts o = tl_print_defaults();
     o.adjoint = 1;
-    prints(tape, &o,
-           "tape at step 0: 16 nodes\n"
-           "forward, last to first                | adjoint\n"
-           "%6 loss = reshape(%5)  []             | %8 = reshape(1)  [1,1]  -> %5\n"
-           "%5 = sum(y; axes 0,1)  [1,1]          | %9 = broadcast_to(%8)  [2,1]  -> y\n"
-           "%4 y = tanh(%3)  [2,1]                | %10 = mul(y, y)  [2,1]\n"
-           "                                      | %12 = sub(1, %10)  [2,1]\n"
-           "                                      | %13 = mul(%9, %12)  [2,1]  -> %3\n"
-           "%3 = slice(%2; axis 1, 0:1)  [2,1]    | %14 = assemble(%13; at [0,0])  [2,2]  -> %2\n"
-           "%2 = contract(x, w; ij,jk->ik)  [2,2] | %15 = contract(%14, x; ij,ik->kj)  [2,2]\n"
-           "%1 w = input  [2,2]                   |\n"
-           "%0 x = input  [2,2]                   |\n");
+    prints(
+        tape, &o,
+        "tape at step 0: 16 nodes\n"
+        "forward, last to first                | adjoint\n"
+        "%6 loss = reshape(%5)  []             | %8 = reshape(1)  [1,1]  -> %5\n"
+        "%5 = sum(y; axes 0,1)  [1,1]          | %9 = broadcast_to(%8)  [2,1]  -> y\n"
+        "%4 y = tanh(%3)  [2,1]                | %10 = mul(y, y)  [2,1]\n"
+        "                                      | %12 = sub(1, %10)  [2,1]\n"
+        "                                      | %13 = mul(%9, %12)  [2,1]  -> %3\n"
+        "%3 = slice(%2; axis 1, 0:1)  [2,1]    | %14 = assemble(%13; at [0,0])  [2,2]  -> %2\n"
+        "%2 = contract(x, w; ij,jk->ik)  [2,2] | %15 = contract(%14, x; ij,ik->kj)  [2,2]  -> w\n"
+        "%1 w = input  [2,2]                   |\n"
+        "%0 x = input  [2,2]                   |\n");
     o.values = TL_VALUES_EVALUATE;
     o.from = 5;
     o.to = 7;
@@ -156,14 +157,15 @@ Test(tape_text, side_by_side_with_scopes_and_without_what_is_of_no_use)
            "# net/gates                     |\n"
            "%5 f = tanh(%4)  [2]            | %14 = mul(f, f)  [2]\n"
            "                                | %16 = sub(1, %14)  [2]\n"
-           "                                | %17 = mul(%13, %16)  [2]  -> \xce\xb6\n"
+           "                                | %17 = mul(%13, %16)  [2]  -> %4, \xce\xb6\n"
            "%4 = slice(\xce\xb6; axis 0, 2:4)  [2] |\n"
            "%3 i = tanh(%2)  [2]            | %19 = mul(i, i)  [2]\n"
            "                                | %21 = sub(1, %19)  [2]\n"
-           "                                | %22 = mul(%12, %21)  [2]  -> \xce\xb6\n"
+           "                                | %22 = mul(%12, %21)  [2]  -> %2, \xce\xb6\n"
            "%2 = slice(\xce\xb6; axis 0, 0:2)  [2] |\n"
            "# net                           |\n"
-           "%1 \xce\xb6 = neg(x)  [4]              | %24 = assemble(%17, %22; at [2] [0])  [4]\n"
+           "%1 \xce\xb6 = neg(x)  [4]              | %24 = assemble(%17, %22; at [2] [0])  [4]  -> "
+           "\xce\xb6\n"
            "                                | %25 = neg(%24)  [4]  -> x\n"
            "#                               |\n"
            "%0 x = input  [4]               |\n");
@@ -180,7 +182,7 @@ Test(tape_text, side_by_side_step_by_step)
            "tape at step 0: 25 nodes\n"
            "forward, last to first             | adjoint\n"
            "%12 loss = reshape(%11)  []        | %14 = reshape(1)  [1]  -> %11\n"
-           "%11 = sum(%10; axis 0)  [1]        | %15 = broadcast_to(%14)  [2]\n"
+           "%11 = sum(%10; axis 0)  [1]        | %15 = broadcast_to(%14)  [2]  -> %10\n"
            "# scan                             |\n"
            "%10 = last(%9, h)  [2]             |\n"
            "%9 scan over t = 0 .. 1            | %23 scan over t = 1 .. 0\n"
@@ -190,19 +192,21 @@ Test(tape_text, side_by_side_step_by_step)
            "                                   |     %18[1] = each(%17; t = 1)  [2]\n"
            "                                   |     %19[1] = mul(%18[1], %18[1])  [2]\n"
            "                                   |     %21[1] = sub(1, %19[1])  [2]\n"
-           "                                   |     %22[1] = mul(dh[1], %21[1])  [2]  -> h[1]\n"
+           "                                   |     %22[1] = mul(dh1[1], %21[1])  [2]  -> %7[1], "
+           "h[1]\n"
            "    %7[1] = add(h[1], %6[1])  [2]  |\n"
            "    %6[1] = each(x; t = 1)  [2]    |\n"
-           "    %5 h[1] = carry, h1[0]  [2]    |     %16 dh[1] = carry, first %15  [2]  -> h1[1]\n"
+           "    %5 h[1] = carry, h1[0]  [2]    |     %16 dh1[1] = carry, first %15  [2]  -> h1[1]\n"
            "    %2[1] = broadcast_to(0)  [2]   |\n"
            "  t = 0                            |\n"
            "    %8 h1[0] = tanh(%7[0])  [2]    |     %18[0] = each(%17; t = 0)  [2]\n"
            "                                   |     %19[0] = mul(%18[0], %18[0])  [2]\n"
            "                                   |     %21[0] = sub(1, %19[0])  [2]\n"
-           "                                   |     %22[0] = mul(dh[0], %21[0])  [2]  -> h[0]\n"
+           "                                   |     %22[0] = mul(dh1[0], %21[0])  [2]  -> %7[0], "
+           "h[0]\n"
            "    %7[0] = add(h[0], %6[0])  [2]  |\n"
            "    %6[0] = each(x; t = 0)  [2]    |\n"
-           "    %5 h[0] = carry, first %4  [2] |     %16 dh[0] = carry, %22[1]  [2]  -> h1[0]\n"
+           "    %5 h[0] = carry, first %4  [2] |     %16 dh1[0] = carry, %22[1]  [2]  -> h1[0]\n"
            "    %2[0] = broadcast_to(0)  [2]   |\n"
            "%4 = broadcast_to(0)  [2]          |\n"
            "#                                  |\n"
@@ -230,7 +234,8 @@ Test(tape_text, side_by_side_with_long_lines)
         tape, &o,
         "forward, last to first                                       | adjoint\n"
         "%1 y = exp(a name of more than forty characters, without end)  [4] |\n"
-        "                                                             | %3 = broadcast_to(1)  [4]\n"
+        "                                                             | %3 = broadcast_to(1)  [4]  "
+        "-> y\n"
         "                                                             | %4 = mul(%3, y)  [4]  -> "
         "a name of more than forty characters, without end\n"
         "%0 a name of more than forty characters, without end = input  [4] |\n");
@@ -268,11 +273,12 @@ Test(tape_text, the_adjoint_of_a_body_stands_beside_the_body)
     o.adjoint = 1;
     char *text = tl_tape_text(tape, &o);
     const char *body = strstr(text, "    %8 h1 = tanh(%7)  [2] ");
-    const char *carry = strstr(text, "|     %16 dh = carry, first %15, then %22  [2]  -> h1\n");
+    const char *carry = strstr(text, "|     %16 dh1 = carry, first %15, then %22  [2]  -> h1\n");
     cr_assert(body && carry && body < carry, "%s", text);
     cr_assert(strstr(text, "%9 scan over t = 0 .. 1                  | %23 scan over t = 1 .. 0\n"),
               "%s", text);
-    cr_assert(strstr(text, "%22 = mul(dh, %21)  [2]  -> h\n"), "on to the step before: %s", text);
+    cr_assert(strstr(text, "%22 = mul(dh1, %21)  [2]  -> %7, h\n"), "on to the step before: %s",
+              text);
     tl_string_free(text);
     o.limit = 3;
     text = tl_tape_text(tape, &o);
