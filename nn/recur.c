@@ -138,7 +138,7 @@ static tl_tensor masked_step(const tl_recur *r, step_in *in, tl_tensor lengths, 
     return tl_where(inside, y, zero);
 }
 
-static tl_recur_out unrolled(const tl_recur *r, const tl_tensor *aux)
+static tl_recur_out unrolled(const tl_recur *r, const tl_tensor *aux, int every)
 {
     const tl_cell *cell = r->cell;
     tl_tape *tape = r->x.tape;
@@ -169,10 +169,11 @@ static tl_recur_out unrolled(const tl_recur *r, const tl_tensor *aux)
             state_probe[k] = tl_index(r->state_probe[k], 0, t);
         in.w_probe = r->w_probe ? w_probe : NULL;
         in.state_probe = r->state_probe ? state_probe : NULL;
-        tl_scope_open(tape, "step");
-        shown[t] = masked_step(r, &in, lengths, t, out.last, after);
-        char number[24];
+        char number[24], scope[32];
         snprintf(number, sizeof number, "%lld", (long long)t + 1);
+        snprintf(scope, sizeof scope, "step %s", number);
+        tl_scope_open(tape, scope);
+        shown[t] = masked_step(r, &in, lengths, t, out.last, after);
         for (int k = 0; k < cell->nstates; k++)
             name(out.last[k], cell->state[k].name, number);
         tl_scope_close(tape);
@@ -181,7 +182,7 @@ static tl_recur_out unrolled(const tl_recur *r, const tl_tensor *aux)
     }
     tl_dtype dtype = tl_dtype_of(r->x);
     out.y = T > 0 ? tl_stack((int)T, shown, 0) : tl_zeros(tape, dtype, tl_shape3(0, B, r->H));
-    for (int k = 0; k < cell->nstates; k++)
+    for (int k = 0; k < cell->nstates && every; k++)
         out.every[k] = T > 0 ? tl_stack((int)T, shown + (1 + k) * T, 0)
                              : tl_zeros(tape, dtype, tl_shape3(0, B, tl_dim(r->init[k], 1)));
     tl__free(shown);
@@ -196,5 +197,5 @@ tl_recur_out tl__recur(const tl_recur *r, int every)
     if (r->cell->begin)
         r->cell->begin(r->cell, r->w, r->x, aux);
     const tl_tensor *shared = r->cell->begin ? aux : NULL;
-    return r->unroll ? unrolled(r, shared) : scanned(r, shared, every);
+    return r->unroll ? unrolled(r, shared, every) : scanned(r, shared, every);
 }

@@ -26,7 +26,7 @@ typedef struct tl_recur {
 typedef struct tl_recur_out {
     tl_tensor y;                     /* [T,B,H] */
     tl_tensor last[TL_CELL_STATES];  /* [B,width] */
-    tl_tensor every[TL_CELL_STATES]; /* [T,B,width] after every step; a scan's only if asked for */
+    tl_tensor every[TL_CELL_STATES]; /* [T,B,width] after every step, if asked for */
 } tl_recur_out;
 
 /* tl__recur -- records it. Errors go to the tape; results are inert then. */
