@@ -136,9 +136,11 @@ static void put_cell(tl_text *t, const pairs *p, uint32_t slot)
     tl__put(t, " = ");
     tl__put_formula(t, tape, n, (tl_instance){is_step ? n->frame : 0, p->t});
     tl__put(t, "  %s", tl_shape_text(n->shape, shape, sizeof shape));
-    if (p->to->opts.values && n->life == TL_LIVE && n->buf && n->frame == 0) {
+    tl_node step;
+    if (p->to->opts.values && (is_step ? tl__step_value(tape, slot, p->t, &step)
+                                       : n->life == TL_LIVE && n->buf && n->frame == 0)) {
         tl__put(t, " = ");
-        tl__put_elements(t, n, DIGITS);
+        tl__put_elements(t, is_step ? &step : n, DIGITS);
     }
     put_goes(t, p, slot);
 }

@@ -21,7 +21,8 @@ TL_API int tl_tensor_print(tl_tensor t, FILE *file);
 typedef enum tl_print_values {
     TL_VALUES_NONE,
     TL_VALUES_LIVE,    /* those that are there */
-    TL_VALUES_EVALUATE /* all outside of bodies; computed where they are not there */
+    TL_VALUES_EVALUATE /* all that is shown, of bodies what is shown step by step (unroll); computed
+                          where it is not there */
 } tl_print_values;
 
 typedef struct tl_print_opts {

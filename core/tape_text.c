@@ -1,6 +1,7 @@
 /* tape_text.c -- a tape as text, one line a node. */
 #include "core/tape_text.h"
 
+#include "core/scan_record.h"
 #include "core/space.h"
 
 int tl__listing_room(tl_listing *p)
@@ -11,6 +12,24 @@ int tl__listing_room(tl_listing *p)
     }
     p->lines++;
     return 1;
+}
+
+int tl__step_value(const tl_tape *tape, uint32_t slot, int64_t t, tl_node *value)
+{
+    const tl_node *n = &tape->nodes[slot];
+    const tl_frame *f = &tape->frames[n->frame];
+    for (uint32_t k = 0; k < f->nresults; k++) {
+        const tl_node *r = &tape->nodes[f->results[k]];
+        if (r->op != &tl_op_stacked || r->attr.i[0] != slot || r->life != TL_LIVE || !r->buf)
+            continue;
+        *value = *r;
+        value->shape = n->shape;
+        value->layout.offset += t * r->layout.stride[0];
+        for (int a = 0; a < n->shape.rank; a++)
+            value->layout.stride[a] = r->layout.stride[a + 1];
+        return 1;
+    }
+    return 0;
 }
 
 /* list -- what tl_tape_text is writing, the scope and the step of the line before. */
@@ -45,9 +64,12 @@ static void put_node(list *l, uint32_t slot, int indent)
         char shape[TL_SHAPE_TEXT];
         tl__put(t, "%-64s %s %s%s", line.data, tl_dtype_name(n->dtype),
                 tl_shape_text(n->shape, shape, sizeof shape), life_text(n));
-        if (l->to->opts.values && n->life == TL_LIVE && n->buf) {
+        tl_node step;
+        const int is_step = n->frame != 0 && n->frame == l->at.frame;
+        if (l->to->opts.values && (is_step ? tl__step_value(tape, slot, l->at.t, &step)
+                                           : n->life == TL_LIVE && n->buf != NULL)) {
             tl__put(t, "  = ");
-            tl__put_elements(t, n, 0);
+            tl__put_elements(t, is_step ? &step : n, 0);
         }
         tl__put(t, "\n");
     }
@@ -87,8 +109,8 @@ static void put_line(list *l, uint32_t slot, int indent)
 {
     const tl_tape *tape = l->to->tape;
     const tl_node *n = &tape->nodes[slot];
-    if (n->op == &tl_op_const)
-        return; /* shown where it is used */
+    if (n->op == &tl_op_const || n->kept)
+        return; /* shown where it is used; of no use yet */
     if (n->scope != l->scope && !(l->to->opts.limit && l->to->lines >= l->to->opts.limit)) {
         l->scope = n->scope;
         const char *name = tape->scopes[n->scope];
@@ -100,21 +122,49 @@ static void put_line(list *l, uint32_t slot, int indent)
         put_node(l, slot, indent);
 }
 
-/* evaluate -- the values that are to be shown, all at once: in two columns, those of the adjoint of
- * what is shown too. */
+/* is_asked -- whether a node of frame 0 is to be shown: in two columns also one of the adjoint of
+ * what is. */
+static int is_asked(const tl_tape *tape, const tl_print_opts *o, uint32_t slot)
+{
+    const uint32_t of = tape->nodes[slot].of, s = o->adjoint && of != TL_NONE ? of : slot;
+    return s >= o->from && s < o->to;
+}
+
+/* add_steps -- the values of a body at every step, where they are shown step by step: results that
+ * the tape keeps, as a run does. Returns how many. */
+static int add_steps(tl_tape *tape, const tl_print_opts *o, uint32_t frame, tl_tensor *all)
+{
+    int n = 0;
+    tape->keeping = 1;
+    for (uint32_t i = 0; i < tape->frames[frame].nnodes && !tape->code; i++) {
+        const uint32_t slot = tape->frames[frame].nodes[i];
+        const tl_node *v = &tape->nodes[slot];
+        if (v->op->kind != TL_LOOP && v->op != &tl_op_const && v->shape.rank < TL_MAX_RANK &&
+            tape->frames[frame].T <= o->unroll)
+            all[n++] = tl__scan_stacked_raw(tape, frame, slot);
+    }
+    tape->keeping = 0;
+    return n;
+}
+
+/* evaluate -- the values that are to be shown, all at once. */
 static int evaluate(tl_tape *tape, const tl_print_opts *o)
 {
-    tl_tensor *all = tl__calloc((size_t)tape->nnodes + 1, sizeof *all);
+    const uint32_t nnodes = tape->nnodes;
+    tl_tensor *all = tl__calloc((size_t)nnodes + 1, sizeof *all);
     int n = 0;
     if (!all)
         return TL_ENOMEM;
-    for (uint32_t s = 0; s < tape->nnodes; s++) {
-        const uint32_t of = o->adjoint && tape->nodes[s].of != TL_NONE ? tape->nodes[s].of : s;
-        if (of >= o->from && of < o->to && tape->nodes[s].frame == 0 &&
-            tape->nodes[s].op->kind != TL_LOOP)
+    for (uint32_t s = 0; s < nnodes; s++) {
+        const tl_node *v = &tape->nodes[s];
+        if (v->frame != 0 || !is_asked(tape, o, s))
+            continue;
+        if (v->op->kind == TL_LOOP)
+            n += add_steps(tape, o, (uint32_t)v->attr.i[0], all + n);
+        else
             all[n++] = tl__at(tape, s);
     }
-    const int code = n ? tl_eval(n, all) : TL_OK;
+    const int code = tape->code ? tape->code : n ? tl_eval(n, all) : TL_OK;
     tl__free(all);
     return code;
 }
@@ -125,10 +175,11 @@ char *tl_tape_text(tl_tape *tape, const tl_print_opts *opts)
         return NULL;
     tl_listing p = {.tape = tape, .opts = opts ? *opts : tl_print_defaults()};
     const uint32_t to = p.opts.to < tape->nnodes ? p.opts.to : tape->nnodes;
+    const int is_whole = p.opts.from == 0 && to == tape->nnodes;
     p.opts.to = to;
     if (p.opts.values == TL_VALUES_EVALUATE && evaluate(tape, &p.opts))
         return NULL;
-    if ((p.opts.from == 0 && to == tape->nnodes) || tape->code)
+    if (is_whole || tape->code)
         tl__put(&p.out, "tape at step %llu: %u nodes%s%s\n", (unsigned long long)tape->steps,
                 tape->nnodes, tape->code ? ", error: " : "", tape->message);
     if (p.opts.adjoint) {

@@ -97,6 +97,44 @@ Test(tape_text, forward_and_adjoint_side_by_side)
     tl_tape_free(tape);
 }
 
+/* h' = h / 2 + x[t] from h = 8, x = 1 2 3: 5, 4.5, 5.25; dL/dx[t] = 1/4, 1/2, 1. */
+Test(tape_text, values_of_every_step)
+{
+    static const char *const want[] = {"h1[0] = add(%5[0], %3[0])  [1] = 5 ",
+                                       "h1[2] = add(%5[2], %3[2])  [1] = 5.25 ",
+                                       "%3[1] = each(xs; t = 1)  [1] = 2 ",
+                                       "h[2] = carry, h1[1]  [1] = 4.5 ",
+                                       "dh1[2] = carry, first ",
+                                       "  [1] = 0.25  -> h[1]"};
+    const double first = 8, x[] = {1, 2, 3};
+    tl_tape *tape = check_tape(1);
+    const tl_tensor h0 = tl_input_f64(tape, tl_shape1(1), &first),
+                    xs = tl_name(tl_input_f64(tape, tl_shape2(3, 1), x), "xs");
+    const tl_scan s = tl_scan_open(tape, 3, NULL);
+    const tl_tensor h = tl_name(tl_scan_carry(s, h0), "h"), x_t = tl_scan_each(s, xs),
+                    h1 = tl_name(tl_add(tl_scale(h, 0.5), x_t), "h1");
+    tl_scan_next(s, h, h1);
+    tl_scan_close(s);
+    const tl_tensor loss = tl_sum_all(tl_scan_last(s, h));
+    tl_tensor g;
+    tl_grad(1, &loss, NULL, 1, &xs, &g);
+    tl_print_opts o = tl_print_defaults();
+    o.adjoint = 1;
+    o.unroll = 3;
+    o.values = TL_VALUES_EVALUATE;
+    char *text = tl_tape_text(tape, &o);
+    for (int k = 0; k < 6; k++)
+        cr_expect(strstr(text, want[k]), "%s: %s", want[k], text);
+    tl_string_free(text);
+    o.adjoint = 0;
+    text = tl_tape_text(tape, &o);
+    cr_expect(strstr(text, "f64 [1]  = 5.25\n") && strstr(text, "f64 [1]  = 4.5\n"), "%s", text);
+    cr_expect(strstr(text, " nodes\n%0 "), "the heading of a whole tape: %s", text);
+    tl_string_free(text);
+    cr_assert_eq(tl_tape_status(tape), TL_OK);
+    tl_tape_free(tape);
+}
+
 /* A run keeps more of a scan than was asked for, in case a gradient of the gradient wants it. */
 Test(tape_text, what_a_run_keeps_is_no_row_until_it_is_used)
 {
