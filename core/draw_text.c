@@ -44,11 +44,17 @@ static void put_name(phrase *p, uint32_t slot)
     }
 }
 
-/* put_other -- a vertex in a formula: the step behind it if it is not the one of the column. */
+/* put_other -- a vertex in a formula: a parameter without its module, which its own box has; the step
+ * behind it if it is not the one of the column. */
 static void put_other(phrase *p, uint32_t vertex)
 {
     const tl_vertex *v = &p->d->vertices[vertex];
-    put_name(p, v->slot);
+    const tl_node *n = &p->d->tape->nodes[v->slot];
+    const char *dot = n->op == &tl_op_use && n->name ? strrchr(n->name, '.') : NULL;
+    if (dot && dot[1])
+        put(p, "%s", dot + 1);
+    else
+        put_name(p, v->slot);
     if (v->t >= 0 && v->t != p->d->vertices[p->d->boxes[p->box].root].t)
         put(p, "[%lld]", (long long)v->t);
 }

@@ -242,3 +242,17 @@ Test(draw_scopes, gradients_of_equal_shapes_are_told_apart)
     tl_string_free(text);
     tl_tape_free(tape);
 }
+
+Test(draw_scopes, a_formula_has_parameters_without_their_module)
+{
+    tl_tape *tape = check_tape(1);
+    tl_params *set = tl_params_new(TL_F64);
+    tl_param *w = tl_param_new(set, "net.w", tl_shape2(2, 2), NULL);
+    const tl_tensor x = tl_name(check_random(tape, TL_F64, tl_shape2(1, 2), 1), "x");
+    tl_name(tl_matmul(x, tl_use(tape, w)), "y");
+    char *svg = tl_tape_svg(tape, NULL, NULL);
+    cr_expect(strstr(svg, ">net.w<") && strstr(svg, ">x @ w<"), "%s", svg);
+    tl_string_free(svg);
+    tl_tape_free(tape);
+    tl_params_free(set);
+}
