@@ -336,15 +336,17 @@ static int check_all(tl_probe *p)
         return code;
     for (int i = 0; i < p->c->nin; i++)
         in[i] = (tl_check_input){p->c->shape[i], p->c->domain[i], p->c->bound, NULL};
-    const int known = take(p, &code), differs = !p->op->no_gradient;
+    const int known = take(p, &code), differs = !p->op->no_gradient,
+              has_kernel = known && p->op->kind != TL_RANDOM;
+    if (!code && has_kernel) /* first: it may write where it must not */
+        code = tl__check_kernel(&p->s, p->o.single, &p->types, p->report, p->size);
     if (!code && known && differs)
         code = check_reads(p);
     if (!code && differs)
         code = tl_check_grad(run_case, p, p->c->nin, in, 1, &p->o, p->report, p->size);
-    if (code || !known || p->op->kind == TL_RANDOM)
+    if (code || !has_kernel)
         return code;
-    code = tl__check_kernel(&p->s, p->o.single, &p->types, p->report, p->size);
-    return !code && differs && p->types >> TL_F32 & 1u ? check_single(p) : code;
+    return differs && p->types >> TL_F32 & 1u ? check_single(p) : TL_OK;
 }
 
 static int check_case(const tl_op *op, int number, const tl_check_opts *opts, unsigned *types,

@@ -188,7 +188,7 @@ Test(again, what_is_given_may_be_used_beside_that)
         tl_grad(1, &y, NULL, 1, &a, &d);
         for (int k = 0; k < 3; k++)
             want[k] = 2 * x[k] * (1 - tanh(x[k] * x[k]) * tanh(x[k] * x[k]));
-        assert_tensor(d, 3, want, 1e-13, 0);
+        assert_tensor(d, 3, want, 1e-12, 0);
         tl_tape_free(tape);
         tl_params_free(set);
     }
