@@ -11,9 +11,6 @@ TL_BEGIN_DECLS
  * says is so. The cases must record it, on f64. In this order, until something is wrong:
  *
  *   descriptor  nothing is missing in it
- *   reads       the rule needs no operand, and not the result, that `reads` does not name: it would
- *               get it inert, and leave a gradient out
- *   gradient    tl_check_grad on the case
  *   tile        TL_POINTWISE: an element has the same bits alone as among others, and where the
  *               result takes the place of an operand
  *   lead        if it has one: wherever it says yes, its attributes with one more leading axis on
@@ -25,7 +22,10 @@ TL_BEGIN_DECLS
  *   parts       if it has some: one after the other they give the bits of the whole
  *   f32, i32    for each element type that the shape rule and the kernel take in place of f64
  *               (TL_EDTYPE says no): the kernel equals that of f64 on the same numbers; tile, strides,
- *               apart and parts once more; in f32 the gradient too
+ *               apart and parts once more
+ *   reads       the rule needs no operand, and not the result, that `reads` does not name: it would
+ *               get it inert, and leave a gradient out
+ *   gradient    tl_check_grad on the case, and in f32 against that
  *
  * Operations with no_gradient and cases are held to all but reads and gradient; those whose kernel
  * draws (TL_RANDOM), to the descriptor and the gradient alone.
