@@ -2,21 +2,10 @@
 #include "core/drawing.h"
 
 #include <math.h>
+#include <string.h>
 
 #define INK_FORWARD "#1f4e79"
 #define INK_ADJOINT "#a8321e"
-
-/* put_xml -- text with what XML would take for its own. */
-static void put_xml(tl_text *t, const char *text)
-{
-    for (; *text; text++) {
-        const unsigned char c = (unsigned char)*text;
-        if (c == '<' || c == '>' || c == '&' || c == '"')
-            tl__put(t, "&#%d;", c);
-        else
-            tl__put(t, "%c", c);
-    }
-}
 
 static void put_columns(tl_text *t, const tl_drawing *d)
 {
@@ -27,7 +16,7 @@ static void put_columns(tl_text *t, const tl_drawing *d)
         tl__put(t, "<rect class=\"scope\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
                 o->x - 6, 40.0, o->w + 12, d->height - 64);
         tl__put(t, "<text class=\"head\" x=\"%.1f\" y=\"35\">", o->x + o->w / 2);
-        put_xml(t, o->title);
+        tl__put_xml(t, strlen(o->title), o->title);
         tl__put(t, "</text>\n");
     }
 }
@@ -55,7 +44,7 @@ static void put_nest_titles(tl_text *t, const tl_drawing *d)
             continue;
         tl__put(t, "<text class=\"scope-name\" x=\"%.1f\" y=\"%.1f\">", n->label[half],
                 tl__draw_title_y(n, half));
-        put_xml(t, n->title);
+        tl__put_xml(t, strlen(n->title), n->title);
         tl__put(t, "</text>\n");
     }
 }
@@ -100,7 +89,7 @@ static void put_box(tl_text *t, const tl_drawing *d, uint32_t k)
         tl__put(t, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">", i ? "line" : "name",
                 b->x + b->w / 2,
                 b->y + 5 + TL_DRAW_LINE + i * (TL_DRAW_LINE + 2) - (i ? 0.0 : 0.5));
-        put_xml(t, b->line[i]);
+        tl__put_xml(t, strlen(b->line[i]), b->line[i]);
         tl__put(t, "</text>");
     }
     tl__put(t, "</g>\n");

@@ -15,6 +15,8 @@
  * Without a file, or with "-", the text is made up. Memory is what the library has allocated at most,
  * the text and the weights included. Returns 1 if a bit differs, if the loss does not fall or if the
  * last part takes more than 64 MB. */
+#include "counting.h"
+
 #include <tapeloop.h>
 
 #include <stdio.h>
@@ -23,31 +25,6 @@
 #include <time.h>
 
 enum { H = 64, MB = 1 << 20, BUDGET = 48 * MB, LEAST = 20000, MOST = 200000 };
-
-/* ---- memory and time ------------------------------------------------------------------------- */
-
-static size_t now_bytes, most_bytes;
-
-/* counted -- malloc, realloc and free, counting. One thread allocates at a time here. */
-static void *counted(void *user, void *memory, size_t size)
-{
-    enum { HEAD = 64 };
-    char *block = memory ? (char *)memory - HEAD : NULL;
-    size_t before = 0;
-    (void)user;
-    if (block)
-        memcpy(&before, block, sizeof before);
-    char *to = NULL;
-    if (size == 0)
-        free(block);
-    else if (!(to = realloc(block, size + HEAD)))
-        return NULL;
-    else
-        memcpy(to, &size, sizeof size);
-    now_bytes += size - before;
-    most_bytes = now_bytes > most_bytes ? now_bytes : most_bytes;
-    return to ? to + HEAD : NULL;
-}
 
 static double seconds(void)
 {
@@ -225,12 +202,12 @@ enum { STEPS = 1000, COLUMNS = 16, ROWS = 8, TURNS = 7 };
 static size_t peak(const model *m, int64_t budget)
 {
     tl_tape *tape = tl_tape_new(NULL);
-    const size_t before = now_bytes;
+    const size_t before = counting_now();
     double took;
-    most_bytes = now_bytes;
+    counting_reset();
     const double loss = train(m, tape, STEPS, COLUMNS, budget, &took);
     tl_tape_free(tape);
-    return loss < 0 ? 0 : most_bytes - before;
+    return loss < 0 ? 0 : counting_most() - before;
 }
 
 /* table -- memory against time, beside the run without a budget. Times are the best of some turns
@@ -267,15 +244,15 @@ static int long_loop(const model *m, int64_t T, int steps)
     tl_tape *tape = tl_tape_new(NULL);
     double first = 0, last = 0, took = 0;
     printf("\nT = %lld in one scan, a budget of %d MB\n", (long long)T, BUDGET / MB);
-    most_bytes = now_bytes;
+    counting_reset();
     for (int k = 0; k < steps && last >= 0; k++) {
         last = train(m, tape, T, 1, BUDGET, &took);
         first = k ? first : last;
         printf("  step %d: %.5f nats a symbol, %.1f s, %.1f MB at most\n", k, last, took,
-               (double)most_bytes / MB);
+               (double)counting_most() / MB);
     }
     tl_tape_free(tape);
-    return last >= 0 && (steps < 2 || last < first) && most_bytes < (size_t)64 * MB;
+    return last >= 0 && (steps < 2 || last < first) && counting_most() < (size_t)64 * MB;
 }
 
 int main(int argc, char **argv)
@@ -287,7 +264,7 @@ int main(int argc, char **argv)
     tl_err err = {0};
     if (T < 3 || steps < 1)
         return printf("usage: long_text [file [T >= 3 [steps >= 1]]]\n"), 2;
-    tl_set_allocator(counted, NULL);
+    counting_start();
     int good = model_open(&m, file, (size_t)(T > LEAST ? T : LEAST) + 1, &err);
     if (!good)
         printf("%s\n", err.message);

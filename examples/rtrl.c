@@ -30,10 +30,11 @@
  * tl_grad, tl_jvp and tl_jacobian alike: the steps before are no part of the derivative. So the
  * Jacobian of the new state with respect to the carry is J, and that with respect to the weights,
  * which are captured from outside, is M, the direct part only. */
+#include "counting.h"
+
 #include <tapeloop.h>
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,34 +239,6 @@ static double show_steps(const tl_cell *cell, const double *weights)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* What the library has allocated, now and at most. */
-static atomic_llong bytes_now, bytes_most;
-
-/* counted -- malloc, realloc and free with the size in front of the block. */
-static void *counted(void *user, void *memory, size_t size)
-{
-    (void)user;
-    max_align_t *block = memory ? (max_align_t *)memory - 1 : NULL;
-    size_t before = 0;
-    if (block)
-        memcpy(&before, block, sizeof before);
-    if (size == 0) {
-        atomic_fetch_sub(&bytes_now, (long long)before);
-        free(block);
-        return NULL;
-    }
-    block = size < SIZE_MAX - sizeof *block ? realloc(block, size + sizeof *block) : NULL;
-    if (!block)
-        return NULL;
-    memcpy(block, &size, sizeof size);
-    const long long change = (long long)size - (long long)before;
-    const long long now = atomic_fetch_add(&bytes_now, change) + change;
-    long long most = atomic_load(&bytes_most);
-    while (now > most && !atomic_compare_exchange_weak(&bytes_most, &most, now))
-        ;
-    return block + 1;
-}
-
 enum { LENGTHS = 3 };
 static const int64_t LENGTH[LENGTHS] = {1000, 10000, 50000};
 
@@ -274,7 +247,7 @@ static int whole(const tl_cell *cell, const double *weights, int64_t steps, int 
                  double *gradient, double *kb)
 {
     const int P = count_weights(cell);
-    atomic_store(&bytes_most, atomic_load(&bytes_now));
+    counting_reset();
     tl_tape *tape = tl_tape_new(NULL);
     tl_tensor all = tl_input_f64(tape, tl_shape1(P), weights), g;
     if (is_online) {
@@ -290,7 +263,7 @@ static int whole(const tl_cell *cell, const double *weights, int64_t steps, int 
     tl_read_f64(g, gradient, P);
     const int bad = failed(tape);
     tl_tape_free(tape);
-    *kb = (double)atomic_load(&bytes_most) / 1024;
+    *kb = (double)counting_most() / 1024;
     return bad;
 }
 
@@ -317,7 +290,7 @@ static int show_memory(const tl_cell *cell, const double *weights, double *worst
 
 int main(void)
 {
-    tl_set_allocator(counted, NULL); /* before anything else of the library */
+    counting_start();
     tl_set_on_error("print");
     const struct {
         const char *title;

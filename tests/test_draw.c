@@ -153,7 +153,7 @@ Test(draw, a_scan_is_steps_or_one_box)
     char *svg = tl_tape_svg(tape, &o, NULL);
     cr_assert(strstr(svg, "scan, t = 0") && strstr(svg, "scan, t = 2"), "%s", svg);
     cr_assert(!strstr(svg, "scan, 3 steps"), "%s", svg);
-    cr_assert(strstr(svg, ">xs[1] + h'[0] @ U"), "%s", svg);
+    cr_assert(strstr(svg, ">xs[1] + h&#39;[0] @ U"), "%s", svg);
     cr_assert(strstr(svg, ">dU<") && strstr(svg, ">sum of 3<"), "summed over the steps: %s", svg);
     tl_string_free(svg);
     o.unroll = 2;

@@ -7,9 +7,9 @@
 #include "core/run.h"
 #include "ops/ops.h"
 #include "tests/check.h"
+#include "tests/counting.h"
 #include "tests/random_program.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,31 +99,6 @@ Test(tangent_scan, orders_of_random_programs, .timeout = 300)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static atomic_llong bytes_now, bytes_most;
-
-/* counted -- malloc, realloc and free with the size in front of the block. */
-static void *counted(void *user, void *memory, size_t size)
-{
-    (void)user;
-    max_align_t *block = memory ? (max_align_t *)memory - 1 : NULL;
-    size_t before = 0;
-    if (block)
-        memcpy(&before, block, sizeof before);
-    if (size == 0) {
-        atomic_fetch_sub(&bytes_now, (long long)before);
-        free(block);
-        return NULL;
-    }
-    block = realloc(block, size + sizeof *block);
-    cr_assert_not_null(block);
-    memcpy(block, &size, sizeof size);
-    const long long change = (long long)size - (long long)before;
-    const long long now = atomic_fetch_add(&bytes_now, change) + change;
-    if (now > atomic_load(&bytes_most))
-        atomic_store(&bytes_most, now);
-    return block + 1;
-}
-
 enum { B = 2, H = 8 };
 
 /* How the tangent is recorded and read. */
@@ -131,9 +106,9 @@ typedef enum way { READ_ONLY, COMMITTED } way;
 
 /* bytes_for -- what the tangent of a gated cell with dropout and lengths takes at most, for T
  * steps; the input is the program's own array. */
-static long long bytes_for(int64_t T, const double *x, way how, double *tangent)
+static size_t bytes_for(tally *t, int64_t T, const double *x, way how, double *tangent)
 {
-    atomic_store(&bytes_most, atomic_load(&bytes_now));
+    t->most = t->now;
     tl_tape *tape = check_tape(5);
     const int32_t length[B] = {(int32_t)T, (int32_t)(T / 2)};
     tl_tensor xs = tl_input_borrow(tape, TL_F64, tl_shape3(T, B, H), x);
@@ -161,23 +136,24 @@ static long long bytes_for(int64_t T, const double *x, way how, double *tangent)
     *tangent = tl_item(d);
     assert_ok(tape);
     tl_tape_free(tape);
-    return atomic_load(&bytes_most);
+    return t->most;
 }
 
 /* All that the library asks the host for, over T = 100 and T = 100,000 steps. */
 Test(tangent_scan, a_long_loop_takes_the_memory_of_a_short_one)
 {
     enum { LONG = 100000 };
-    tl_set_allocator(counted, NULL);
+    tally t = {0, 0};
+    count_with(&t);
     double *x = malloc(sizeof *x * LONG * B * H), d[2];
     cr_assert_not_null(x);
     for (int64_t k = 0; k < (int64_t)LONG * B * H; k++)
         x[k] = sin(0.7 * (double)k);
     for (int how = READ_ONLY; how <= COMMITTED; how++) {
-        const long long few = bytes_for(100, x, (way)how, &d[how]);
-        const long long many = bytes_for(LONG, x, (way)how, &d[how]);
+        const size_t few = bytes_for(&t, 100, x, (way)how, &d[how]);
+        const size_t many = bytes_for(&t, LONG, x, (way)how, &d[how]);
         cr_assert(isfinite(d[how]) && d[how] != 0, "way %d: %g", how, d[how]);
-        cr_assert(many <= few + few / 10, "way %d: %lld bytes for 100 steps, %lld for %d", how, few,
+        cr_assert(many <= few + few / 10, "way %d: %zu bytes for 100 steps, %zu for %d", how, few,
                   many, (int)LONG);
     }
     cr_assert(d[0] == d[1]);
